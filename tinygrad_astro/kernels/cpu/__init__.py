@@ -1,0 +1,1 @@
+"""CPU kernels in Numba: one file per family; importing them compiles nothing."""
