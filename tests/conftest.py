@@ -29,3 +29,10 @@ def survey_data():
     if not folder.is_dir():
         pytest.skip(f"real survey data not found at {folder}; set TINYGRAD_ASTRO_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def keras():
+    """Give Keras on the PyTorch backend, or skip: it is a peer to compare with, no dependency."""
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    return pytest.importorskip("keras")
