@@ -1,1 +1,14 @@
 """CPU kernels in Numba: one file per family; importing them compiles nothing."""
+
+from tinygrad_astro.kernels.cpu import (
+    conv,
+    dropout,
+    elementwise,
+    losses,
+    matmul,
+    norm,
+    optimizers,
+    pool,
+)
+
+__all__ = ["conv", "dropout", "elementwise", "losses", "matmul", "norm", "optimizers", "pool"]

@@ -1,0 +1,163 @@
+"""Convolution, its adjoints, and the transposed convolution, for spectra and images.
+
+The three primitives are each other's transposes: conv is linear in the input and in the kernel, and
+each gradient rule is another member of the family. "Convolution" is cross-correlation, as in all of
+deep learning; flip the kernel (`ops.flip(kernel, (0, 1))`) for the mathematician's.
+
+    out[n, i, j, d] = sum_abc  x[n, i s - before + a dilation, j s - before + b dilation, c]
+                               kernel[a, b, c, d]
+
+Dumoulin & Visin 2016 (arXiv:1603.07285) draw every case; sizes are in shapes.py.
+"""
+
+from tinygrad_astro import shapes
+from tinygrad_astro.kernels import of, xp
+from tinygrad_astro.tape import lift, primitive
+
+
+def _as_image(x):
+    """Lift a spectrum (N, L, C), or its kernel, to an image of height 1."""
+    x = xp(x).ascontiguousarray(x)
+    if x.ndim == 4:
+        return x
+    return x.reshape(x.shape[0], 1, *x.shape[1:])
+
+
+def _as_kernel(w):
+    w = xp(w).ascontiguousarray(w)
+    return w if w.ndim == 4 else w.reshape(1, *w.shape)
+
+
+def _geometry(strides, pads, dilation, groups):
+    if len(strides) == 1:
+        return (1, *strides), ((0, 0), *pads), (1, *dilation), groups
+    return strides, pads, dilation, groups
+
+
+@primitive(
+    lambda g, out, x, w, **geometry: conv_input_grad(g, w, size=x.shape, **geometry),
+    lambda g, out, x, w, **geometry: conv_weight_grad(x, g, size=w.shape, **geometry),
+)
+def conv_valid(x, w, *, shape, strides, pads, dilation, groups):
+    """The convolution with all geometry in numbers; `conv` checks and calls it."""
+    out = xp(x).empty(shape, x.dtype)
+    geometry = _geometry(strides, pads, dilation, groups)
+    of(x).conv.conv(_as_image(out), _as_image(x), _as_kernel(w), *geometry)
+    return out
+
+
+@primitive(
+    lambda u, out, g, w, *, size, **geometry: conv_valid(u, w, **geometry),
+    lambda u, out, g, w, *, size, **geometry: conv_weight_grad(u, g, size=w.shape, **geometry),
+)
+def conv_input_grad(g, w, *, size, shape, strides, pads, dilation, groups):
+    """The adjoint of conv in its input: gives shape `size`; <conv(x, w), g> = <x, this>."""
+    out = xp(g).empty(size, g.dtype)
+    geometry = _geometry(strides, pads, dilation, groups)
+    of(g).conv.conv_input_grad(_as_image(out), _as_image(g), _as_kernel(w), *geometry)
+    return out
+
+
+@primitive(
+    lambda u, out, x, g, *, size, **geometry: conv_input_grad(g, u, size=x.shape, **geometry),
+    lambda u, out, x, g, *, size, **geometry: conv_valid(x, u, **geometry),
+)
+def conv_weight_grad(x, g, *, size, shape, strides, pads, dilation, groups):
+    """The adjoint of conv in its kernel: gives shape `size`; <conv(x, w), g> = <w, this>."""
+    out = xp(x).empty(size, x.dtype)
+    geometry = _geometry(strides, pads, dilation, groups)
+    of(x).conv.conv_weight_grad(_as_kernel(out), _as_image(x), _as_image(g), *geometry)
+    return out
+
+
+def _one_dtype(x, w):
+    x, w = lift([x, w])
+    if x.dtype.kind != "f":
+        x = x.astype(w.dtype if w.dtype.kind == "f" else "float32")
+    return x, w if w.dtype == x.dtype else w.astype(x.dtype)
+
+
+def conv(inputs, kernel, strides=1, padding="valid", dilation_rate=1, groups=1):
+    """out[n,i,j,d] = sum_abc inputs[n, i s + a r, j s + b r, c] kernel[a,b,c,d] (cross-correlation).
+
+    Parameters
+    ----------
+    inputs : (N, L, C) or (N, H, W, C) Tensor
+        Spectra or images, channels last, any unit.
+    kernel : (k, C // groups, K) or (kh, kw, C // groups, K) Tensor
+    strides, dilation_rate : int or one per axis
+        Steps of the window, and of its taps, in pixels.
+    padding : "valid", "same", "causal" (spectra), int, or pairs (before, after) per axis
+        Zeros around; "same" puts an odd pixel at the end, as Keras does.
+    groups : int
+        Output channel d sees input channels of its own group only; `groups=C` is depthwise.
+
+    Returns
+    -------
+    (N, P, Q, K) Tensor
+        Unit of inputs times unit of kernel. P = (H + before + after - span) // s + 1.
+
+    Raises
+    ------
+    ValueError
+        If channels, groups or sizes do not fit, in words.
+
+    Notes
+    -----
+    A NaN spreads to every output whose window holds it. The tape keeps inputs and kernel.
+
+    Examples
+    --------
+    >>> import tinygrad_astro as ta
+    >>> ta.ops.conv([[[1.0], [2.0], [4.0]]], [[[-1.0]], [[1.0]]]).numpy().ravel()
+    array([1., 2.], dtype=float32)
+    """
+    x, w = _one_dtype(inputs, kernel)
+    shape, strides, pads, dilation = shapes.conv(
+        x.shape, w.shape, strides, padding, dilation_rate, groups
+    )
+    return conv_valid(
+        x, w, shape=shape, strides=strides, pads=pads, dilation=dilation, groups=groups
+    )
+
+
+def conv_transpose(
+    inputs, kernel, strides=1, padding="valid", output_padding=None, dilation_rate=1
+):
+    """The adjoint of the convolution with this kernel: each input pixel spreads it into the output.
+
+    Parameters
+    ----------
+    inputs : (N, L, C) or (N, H, W, C) Tensor
+    kernel : (k, K, C) or (kh, kw, K, C) Tensor
+        Output channels before input channels, as in Keras: the kernel of the convolution from K to
+        C channels whose adjoint this is.
+    strides, dilation_rate : int or one per axis
+    padding : as in `conv`; it crops the output.
+    output_padding : int or one per axis, optional
+        Pixels to add at the end, less than the stride: a strided convolution maps several input
+        sizes to one output size, and this chooses among them.
+
+    Returns
+    -------
+    Tensor
+        "valid": (n - 1) s + max(span, s) pixels; "same": n s. See `shapes.conv_transpose`.
+
+    Raises
+    ------
+    ValueError
+        If channels, sizes or output_padding do not fit, in words.
+
+    Examples
+    --------
+    >>> import tinygrad_astro as ta
+    >>> ta.ops.conv_transpose([[[1.0], [2.0]]], [[[1.0]], [[3.0]]], strides=2).numpy().ravel()
+    array([1., 3., 2., 6.], dtype=float32)
+    """
+    g, w = _one_dtype(inputs, kernel)
+    size, strides, pads, dilation = shapes.conv_transpose(
+        g.shape, w.shape, strides, padding, output_padding, dilation_rate
+    )
+    return conv_input_grad(
+        g, w, size=size, shape=g.shape, strides=strides, pads=pads, dilation=dilation, groups=1
+    )

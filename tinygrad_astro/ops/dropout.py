@@ -1,0 +1,56 @@
+"""Dropout from a counter-based generator: Srivastava et al. 2014; Salmon et al. 2011 (Philox).
+
+The mask is a pure function of (seed, rate, element), so nothing is stored: the gradient draws the
+same mask again, and every device draws the same bits.
+"""
+
+import numpy as np
+
+from tinygrad_astro.kernels import of, xp
+from tinygrad_astro.tape import Tensor, lift, primitive
+
+
+@primitive(lambda g, out, x, rate, seed: _dropout(g, rate=rate, seed=seed), keeps="")
+def _dropout(x, rate, seed):
+    out = xp(x).empty(x.shape, x.dtype)
+    of(x).dropout.dropout(
+        out.reshape(-1), xp(x).ascontiguousarray(x).reshape(-1), rate, np.uint64(seed)
+    )
+    return out
+
+
+def dropout(inputs, rate, seed):
+    """Zero each value with probability `rate`, and divide the others by 1 - rate.
+
+    Parameters
+    ----------
+    inputs : Tensor of any shape
+    rate : float in [0, 1)
+        Resolved in steps of 1/65536.
+    seed : int
+        The same seed gives the same mask.
+
+    Raises
+    ------
+    ValueError
+        If the rate is outside [0, 1).
+    """
+    (x,) = lift([inputs])
+    x = x if x.dtype.kind == "f" else x.astype(np.float32)
+    if not 0 <= rate < 1:
+        raise ValueError(f"dropout rate {rate!r}: expected a number in [0, 1)")
+    return x if rate == 0 else _dropout(x, rate=float(rate), seed=int(seed))
+
+
+def random_uniform(shape, seed, dtype=np.float32):
+    """Uniform values in [0, 1) by Philox; the same seed gives the same values."""
+    out = np.empty(int(np.prod(shape)), dtype)
+    of(out).dropout.uniform(out, np.uint64(seed), 0)
+    return Tensor(out.reshape(shape))
+
+
+def random_normal(shape, seed, dtype=np.float32):
+    """Values of zero mean and unit variance, by Philox and the Box-Muller transform."""
+    out = np.empty(int(np.prod(shape)), dtype)
+    of(out).dropout.normal(out, np.uint64(seed))
+    return Tensor(out.reshape(shape))

@@ -1,0 +1,308 @@
+"""Ops that act on each element alone: arithmetic, functions, comparisons, activations.
+
+Shapes broadcast as in NumPy; a gradient is summed back to the shape of its input. NaN goes through
+all of them unless said otherwise.
+"""
+
+import numpy as np
+
+from tinygrad_astro.kernels import xp
+from tinygrad_astro.ops.broadcast import sum_to
+from tinygrad_astro.shapes import broadcast
+from tinygrad_astro.tape import lift, primitive
+
+
+def _paired(x, y):
+    """Give both arrays one float dtype: an integer beside a float takes the float's dtype."""
+    if x.dtype is not y.dtype:
+        if x.dtype.kind == "f" and y.dtype.kind != "f":
+            y = y.astype(x.dtype)
+        elif y.dtype.kind == "f" and x.dtype.kind != "f":
+            x = x.astype(y.dtype)
+    if x.shape != y.shape:
+        broadcast(x.shape, y.shape)
+    return x, y
+
+
+def _float(x):
+    return x if x.dtype.kind == "f" else x.astype(np.float32)
+
+
+# ---- arithmetic ----------------------------------------------------------------------------------
+
+
+@primitive(
+    lambda g, out, x, y: sum_to(g, x.shape), lambda g, out, x, y: sum_to(g, y.shape), keeps=""
+)
+def add(x, y):
+    """x + y."""
+    return xp(x).add(*_paired(x, y))
+
+
+@primitive(
+    lambda g, out, x, y: sum_to(g, x.shape),
+    lambda g, out, x, y: sum_to(negative(g), y.shape),
+    keeps="",
+)
+def subtract(x, y):
+    """x - y."""
+    return xp(x).subtract(*_paired(x, y))
+
+
+@primitive(
+    lambda g, out, x, y: sum_to(multiply(g, y), x.shape),
+    lambda g, out, x, y: sum_to(multiply(g, x), y.shape),
+)
+def multiply(x, y):
+    """x y. Mind that nan * 0 is nan: mask with `where` before multiplying."""
+    return xp(x).multiply(*_paired(x, y))
+
+
+@primitive(
+    lambda g, out, x, y: sum_to(divide(g, y), x.shape),
+    lambda g, out, x, y: sum_to(negative(divide(multiply(g, x), multiply(y, y))), y.shape),
+)
+def divide(x, y):
+    """x / y; x / 0 is an infinity or NaN, without a warning."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return xp(x).true_divide(*_paired(_float(x), _float(y)))
+
+
+def _power_wrt_y(g, out, x, y):
+    safe = where(greater(x, 0.0), x, 1.0)
+    return sum_to(multiply(g, where(greater(x, 0.0), multiply(out, log(safe)), 0.0)), y.shape)
+
+
+@primitive(
+    lambda g, out, x, y: sum_to(
+        multiply(g, multiply(y, power(x, where(equal(y, 0.0), 1.0, subtract(y, 1.0))))), x.shape
+    ),
+    _power_wrt_y,
+)
+def power(x, y):
+    """x**y. The gradient with respect to y is taken as 0 where x <= 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return xp(x).power(*_paired(x, y))
+
+
+@primitive(lambda g, out, x: negative(g), keeps="")
+def negative(x):
+    """-x."""
+    return xp(x).negative(x)
+
+
+@primitive(lambda g, out, x: multiply(g, sign(x)))
+def abs(x):  # noqa: A001  (NumPy's name)
+    """|x|, with gradient 0 at 0."""
+    return xp(x).abs(x)
+
+
+@primitive()
+def sign(x):
+    """-1, 0 or 1; no gradient."""
+    return xp(x).sign(x)
+
+
+@primitive()
+def floor(x):
+    """The largest integer not above x; no gradient."""
+    return xp(x).floor(x)
+
+
+def mod(x, y):
+    """x - y floor(x / y), the remainder with the sign of y."""
+    x, y = lift([x, y])
+    return subtract(x, multiply(y, floor(divide(x, y))))
+
+
+# ---- functions -----------------------------------------------------------------------------------
+
+
+@primitive(lambda g, out, x: multiply(g, out), keeps="out")
+def exp(x):
+    """e**x; overflow gives inf."""
+    with np.errstate(over="ignore"):
+        return xp(x).exp(_float(x))
+
+
+@primitive(lambda g, out, x: multiply(g, add(out, 1.0)), keeps="out")
+def expm1(x):
+    """e**x - 1, accurate near 0."""
+    with np.errstate(over="ignore"):
+        return xp(x).expm1(_float(x))
+
+
+@primitive(lambda g, out, x: divide(g, x), keeps="x")
+def log(x):
+    """ln x; -inf at 0, NaN below, without a warning."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return xp(x).log(_float(x))
+
+
+@primitive(lambda g, out, x: divide(g, add(x, 1.0)), keeps="x")
+def log1p(x):
+    """ln(1 + x), accurate near 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return xp(x).log1p(_float(x))
+
+
+@primitive(lambda g, out, x: divide(g, multiply(out, 2.0)), keeps="out")
+def sqrt(x):
+    """The square root; NaN below 0; the gradient at 0 is infinite."""
+    with np.errstate(invalid="ignore"):
+        return xp(x).sqrt(_float(x))
+
+
+@primitive(lambda g, out, x: multiply(g, multiply(x, 2.0)), keeps="x")
+def square(x):
+    """x**2."""
+    return xp(x).square(x)
+
+
+@primitive(lambda g, out, x: multiply(g, cos(x)), keeps="x")
+def sin(x):
+    """Sine of x in radians."""
+    return xp(x).sin(_float(x))
+
+
+@primitive(lambda g, out, x: negative(multiply(g, sin(x))), keeps="x")
+def cos(x):
+    """Cosine of x in radians."""
+    return xp(x).cos(_float(x))
+
+
+@primitive(lambda g, out, x: divide(g, sqrt(add(square(x), 1.0))), keeps="x")
+def arcsinh(x):
+    """ln(x + sqrt(x**2 + 1)), the stretch of Lupton et al. 1999."""
+    return xp(x).arcsinh(_float(x))
+
+
+@primitive(lambda g, out, x: divide(g, add(square(x), 1.0)), keeps="x")
+def arctan(x):
+    """The angle in radians whose tangent is x."""
+    return xp(x).arctan(_float(x))
+
+
+@primitive(lambda g, out, x: multiply(g, divide(exp(negative(square(x))), np.pi**0.5 / 2)))
+def erf(x):
+    """2 / sqrt(pi) times the integral of exp(-t**2) from 0 to x."""
+    from math import erf as of_one  # the standard library's: NumPy has none
+
+    return np.vectorize(of_one, otypes=[x.dtype])(x) if x.size else _float(x)
+
+
+@primitive(lambda g, out, x, dtype: cast(g, dtype=x.dtype), keeps="")
+def cast(x, dtype):
+    """Convert to another floating dtype; the gradient comes back in the input's."""
+    return x.astype(dtype)
+
+
+@primitive()
+def discretize(x, dtype):
+    """Convert to integers or booleans, which have no gradient."""
+    return x.astype(dtype)
+
+
+def astype(x, dtype):
+    """Convert to `dtype`; integers and booleans leave the tape."""
+    dtype = np.dtype(dtype)
+    return cast(x, dtype=dtype) if dtype.kind == "f" else discretize(x, dtype=dtype)
+
+
+# ---- choices and comparisons ---------------------------------------------------------------------
+
+
+@primitive(
+    None,
+    lambda g, out, c, x, y: sum_to(where(c, g, 0.0), x.shape),
+    lambda g, out, c, x, y: sum_to(where(c, 0.0, g), y.shape),
+    keeps="condition",
+)
+def _where(condition, x, y):
+    return xp(x).where(condition, *_paired(x, y))
+
+
+def where(condition, x, y):
+    """x where the condition holds, y elsewhere; the other value never reaches value or gradient.
+
+    Parameters
+    ----------
+    condition : bool array, broadcastable
+    x, y : Tensor or array_like, broadcastable
+    """
+    (condition,) = lift([condition])
+    x, y = lift([x, y])
+    return _where(condition.detach(), x, y)
+
+
+def maximum(x, y):
+    """The larger of x and y, x where they are equal; NaN if either is."""
+    x, y = lift([x, y])
+    return where(logical_or(greater_equal(x, y), not_equal(x, x)), x, y)
+
+
+def minimum(x, y):
+    """The smaller of x and y, x where they are equal; NaN if either is."""
+    x, y = lift([x, y])
+    return where(logical_or(less_equal(x, y), not_equal(x, x)), x, y)
+
+
+def clip(x, minimum, maximum):
+    """x limited to [minimum, maximum]; outside, the gradient is 0; NaN stays NaN.
+
+    Either limit may be None.
+    """
+    (x,) = lift([x])
+    if minimum is not None:
+        x = where(less(x, minimum), minimum, x)
+    if maximum is not None:
+        x = where(greater(x, maximum), maximum, x)
+    return x
+
+
+def _comparison(name, text):
+    def compare(x, y):
+        return getattr(xp(x), name)(*_paired(x, y))
+
+    compare.__name__, compare.__doc__ = name, text
+    return primitive()(compare)
+
+
+equal = _comparison("equal", "x == y, elementwise; no gradient.")
+not_equal = _comparison("not_equal", "x != y, elementwise; no gradient.")
+less = _comparison("less", "x < y, elementwise; no gradient.")
+less_equal = _comparison("less_equal", "x <= y, elementwise; no gradient.")
+greater = _comparison("greater", "x > y, elementwise; no gradient.")
+greater_equal = _comparison("greater_equal", "x >= y, elementwise; no gradient.")
+logical_and = _comparison("logical_and", "Both; no gradient.")
+logical_or = _comparison("logical_or", "Either or both; no gradient.")
+
+
+@primitive()
+def logical_not(x):
+    """Not x; no gradient."""
+    return xp(x).logical_not(x)
+
+
+@primitive()
+def isnan(x):
+    """Whether x is NaN; no gradient."""
+    return xp(x).isnan(x)
+
+
+@primitive()
+def isfinite(x):
+    """Whether x is neither NaN nor infinite; no gradient."""
+    return xp(x).isfinite(x)
+
+
+def zeros_like(x):
+    """Zeros of x's shape and dtype."""
+    (x,) = lift([x])
+    return lift([xp(x.data).zeros_like(x.data)])[0]
+
+
+def ones_like(x):
+    """Ones of x's shape and dtype."""
+    (x,) = lift([x])
+    return lift([xp(x.data).ones_like(x.data)])[0]

@@ -1,0 +1,168 @@
+"""Batch normalisation, fused: Ioffe & Szegedy 2015 (arXiv:1502.03167), algorithm 1.
+
+Forward and first derivative run as fused kernels. The first derivative is itself a primitive, whose
+own rules are composed from ordinary ops, so higher derivatives are right though not fused.
+"""
+
+import numpy as np
+
+from tinygrad_astro.kernels import of, xp
+from tinygrad_astro.ops.activation import activation_grad
+from tinygrad_astro.ops.broadcast import sum_to
+from tinygrad_astro.ops.elementwise import add, multiply, power, square, subtract
+from tinygrad_astro.ops.layout import stack
+from tinygrad_astro.ops.reduce import mean as average
+from tinygrad_astro.pullback import vjp
+from tinygrad_astro.tape import lift, primitive
+
+
+def _rows(x):
+    return xp(x).ascontiguousarray(x).reshape(-1, x.shape[-1])
+
+
+def moments(inputs):
+    """Mean and (biased) variance over all axes but the last, untracked, as raw (C,) arrays."""
+    (x,) = lift([inputs])
+    x = x.data
+    if x.size == 0:
+        raise ValueError(f"moments of an empty batch of shape {x.shape}: there is no mean")
+    centre, spread = (xp(x).empty(x.shape[-1:], x.dtype) for _ in range(2))
+    of(x).norm.moments(centre, spread, _rows(x))
+    return centre, spread
+
+
+def _inverse_std(variance, epsilon):
+    return (1.0 / np.sqrt(variance + epsilon)).astype(variance.dtype)
+
+
+def _fused(x, gamma, beta, mean, variance, epsilon, activation):
+    out = xp(x).empty(x.shape, x.dtype)
+    inverse = _inverse_std(variance, epsilon)
+    of(x).norm.batch_norm(_rows(out), _rows(x), mean, inverse, gamma, beta, activation)
+    return out
+
+
+# ---- fixed statistics: an affine map per channel -------------------------------------------------
+
+
+def _fixed_rule(g, out, x, gamma, beta, mean, variance, epsilon, activation, wanted):
+    if activation != "linear":
+        g = activation_grad(g, out, name=activation)
+    inverse = _inverse_std(variance, epsilon)
+    hat = multiply(subtract(x, mean), inverse)
+    wrt_gamma = sum_to(multiply(g, hat), gamma.shape) if wanted[1] else None
+    return [multiply(g, multiply(gamma, inverse)), wrt_gamma, sum_to(g, gamma.shape)]
+
+
+@primitive(joint=_fixed_rule, keeps="x gamma out")
+def _normalize_by_fixed(x, gamma, beta, mean, variance, epsilon, activation):
+    return _fused(x, gamma, beta, mean, variance, epsilon, activation)
+
+
+# ---- statistics of the batch, which the gradient goes through ------------------------------------
+
+
+def _batch_rule(g, out, x, gamma, beta, mean, variance, epsilon, activation, wanted):
+    if activation != "linear":
+        g = activation_grad(g, out, name=activation)
+    numbers = {"mean": mean, "inverse": _inverse_std(variance, epsilon), "epsilon": epsilon}
+    sums = _sums(g, x, **numbers)
+    gradient = _input_grad(g, x, gamma, sums=sums.data, **numbers) if wanted[0] else None
+    return [gradient, sums[1], sums[0]]
+
+
+@primitive(joint=_batch_rule, keeps="x gamma out")
+def _normalize_by_batch(x, gamma, beta, mean, variance, epsilon, activation):
+    return _fused(x, gamma, beta, mean, variance, epsilon, activation)
+
+
+def _composed_hat(x, epsilon):
+    """The normalised x and 1 / std, as functions of x alone."""
+    axes = tuple(range(x.ndim - 1))
+    centred = subtract(x, average(x, axes, keepdims=True))
+    inverse = power(add(average(square(centred), axes, keepdims=True), epsilon), -0.5)
+    return multiply(centred, inverse), inverse
+
+
+def _composed_sums(g, x, epsilon):
+    hat, _ = _composed_hat(x, epsilon)
+    return stack([sum_to(g, x.shape[-1:]), sum_to(multiply(g, hat), x.shape[-1:])])
+
+
+def _composed_grad(g, x, gamma, epsilon):
+    hat, inverse = _composed_hat(x, epsilon)
+    axes = tuple(range(x.ndim - 1))
+    slope = multiply(hat, average(multiply(g, hat), axes, keepdims=True))
+    centred = subtract(g, average(g, axes, keepdims=True))
+    return multiply(multiply(gamma, inverse), subtract(centred, slope))
+
+
+def _sums_rule(u, out, g, x, mean, inverse, epsilon, wanted):
+    return vjp(lambda g, x: _composed_sums(g, x, epsilon), g, x)[1](u)
+
+
+@primitive(joint=_sums_rule)
+def _sums(g, x, mean, inverse, epsilon):
+    """Rows sum(g) and sum(g hat): the gradients of beta and gamma."""
+    sums = xp(g).empty((2, g.shape[-1]), g.dtype)
+    of(g).norm.batch_norm_sums(sums, _rows(g), _rows(x), mean, inverse)
+    return sums
+
+
+def _input_grad_rule(u, out, g, x, gamma, sums, mean, inverse, epsilon, wanted):
+    return vjp(lambda *inputs: _composed_grad(*inputs, epsilon), g, x, gamma)[1](u)
+
+
+@primitive(joint=_input_grad_rule)
+def _input_grad(g, x, gamma, sums, mean, inverse, epsilon):
+    """gamma / std (g - mean(g) - hat mean(g hat)), with the sums already at hand."""
+    out = xp(g).empty(x.shape, x.dtype)
+    of(g).norm.batch_norm_input_grad(_rows(out), _rows(g), _rows(x), mean, inverse, gamma, sums)
+    return out
+
+
+def batch_normalization(
+    inputs, gamma, beta, mean=None, variance=None, epsilon=1e-3, activation="linear"
+):
+    """activation(gamma (inputs - mean) / sqrt(variance + epsilon) + beta), per channel.
+
+    Parameters
+    ----------
+    inputs : (..., C) Tensor
+    gamma, beta : (C,) Tensor
+    mean, variance : (C,) array, optional
+        Fixed statistics, as in inference. Without them those of this batch are used, and the
+        gradient goes through them.
+    epsilon : float
+        Unit of variance.
+    activation : {"linear", "relu"}
+        Fused into the same pass.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, the batch is empty, or only one of mean and variance is given.
+
+    Notes
+    -----
+    One value per channel normalises to beta, with zero gradient to the input. A NaN makes its whole
+    channel NaN when batch statistics are used.
+    """
+    x, gamma, beta = lift([inputs, gamma, beta])
+    x = x if x.dtype.kind == "f" else x.astype(np.float32)
+    for name, value in (("gamma", gamma), ("beta", beta), ("mean", mean), ("variance", variance)):
+        if value is not None and tuple(np.shape(value)) != x.shape[-1:]:
+            raise ValueError(
+                f"{name} has shape {np.shape(value)}, expected {x.shape[-1:]} for inputs {x.shape}"
+            )
+    if (mean is None) != (variance is None):
+        raise ValueError("give both mean and variance, or neither")
+    if activation not in ("linear", "relu"):
+        raise ValueError(f'activation={activation!r}: batch norm fuses "linear" or "relu"')
+    gamma, beta = (p if p.dtype == x.dtype else p.astype(x.dtype) for p in (gamma, beta))
+    normalize = _normalize_by_batch if mean is None else _normalize_by_fixed
+    statistics = moments(x) if mean is None else lift([x, mean, variance])[1:]
+    centre, spread = (s.data.astype(x.dtype) if mean is not None else s for s in statistics)
+    return normalize(
+        x, gamma, beta, mean=centre, variance=spread, epsilon=epsilon, activation=activation
+    )

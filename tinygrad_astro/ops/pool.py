@@ -1,0 +1,204 @@
+"""Pooling and its reverse, for spectra and images.
+
+Two families, each closed under transposition: *pick* (argmax_windows says which pixel, take_windows
+takes it, put_windows puts it back) and *sum* (sum_windows adds up a window, spread_windows copies a
+pixel into its window). Max pooling is argmax then take; unpooling is put or spread.
+"""
+
+import numpy as np
+
+from tinygrad_astro import shapes
+from tinygrad_astro.kernels import of, xp
+from tinygrad_astro.ops.elementwise import divide, multiply, sqrt, square
+from tinygrad_astro.ops.layout import take
+from tinygrad_astro.tape import Tensor, lift, primitive
+
+
+def _as_image(x):
+    x = xp(x).ascontiguousarray(x)
+    return x if x.ndim == 4 else x.reshape(x.shape[0], 1, *x.shape[1:])
+
+
+def _geometry(window, strides, pads):
+    if len(window) == 1:
+        return (1, *window), (1, *strides), ((0, 0), *pads)
+    return window, strides, pads
+
+
+@primitive()
+def argmax_windows(x, shape, window, strides, pads):
+    """Index into the flattened image of the first maximum in each window; NaN wins, padding never.
+
+    No gradient.
+    """
+    indices = xp(x).empty(shape, np.int64)
+    of(x).pool.argmax_windows(_as_image(indices), _as_image(x), *_geometry(window, strides, pads))
+    return indices
+
+
+@primitive(lambda g, out, x, indices: put_windows(g, indices, size=x.shape), None, keeps="indices")
+def take_windows(x, indices):
+    """out[n,i,j,c] = x[n, indices[n,i,j,c], c], with positions flattened."""
+    out = xp(x).empty(indices.shape, x.dtype)
+    of(x).pool.take_windows(_as_image(out), _as_image(x), _as_image(indices))
+    return out
+
+
+@primitive(lambda u, out, g, indices, size: take_windows(u, indices), None, keeps="indices")
+def put_windows(g, indices, size):
+    """Zeros of shape `size` with g added where `indices` point: the adjoint of take_windows."""
+    out = xp(g).empty(size, g.dtype)
+    of(g).pool.put_windows(_as_image(out), _as_image(g), _as_image(indices))
+    return out
+
+
+@primitive(lambda g, out, x, **geometry: spread_windows(g, size=x.shape, **geometry), keeps="")
+def sum_windows(x, *, shape, window, strides, pads):
+    """The sum of each window; padding counts as zero."""
+    out = xp(x).empty(shape, x.dtype)
+    of(x).pool.sum_windows(_as_image(out), _as_image(x), *_geometry(window, strides, pads))
+    return out
+
+
+@primitive(lambda u, out, g, *, size, **geometry: sum_windows(u, **geometry), keeps="")
+def spread_windows(g, *, size, shape, window, strides, pads):
+    """Each value copied (added) into its whole window: the adjoint of sum_windows."""
+    out = xp(g).empty(size, g.dtype)
+    of(g).pool.spread_windows(_as_image(out), _as_image(g), *_geometry(window, strides, pads))
+    return out
+
+
+# ---- public ops ----------------------------------------------------------------------------------
+
+
+def _prepare(inputs, pool_size, strides, padding):
+    (x,) = lift([inputs])
+    x = x if x.dtype.kind == "f" else x.astype(np.float32)
+    shape, window, strides, pads = shapes.pool(x.shape, pool_size, strides, padding)
+    return x, {"shape": shape, "window": window, "strides": strides, "pads": pads}
+
+
+def max_pool(inputs, pool_size, strides=None, padding="valid", return_indices=False):
+    """The largest value of each window.
+
+    Parameters
+    ----------
+    inputs : (N, L, C) or (N, H, W, C) Tensor
+    pool_size : int or one per axis
+    strides : int or one per axis, optional
+        Default: pool_size, windows side by side.
+    padding : as in `conv`. Padding is never the maximum, even where all values are negative.
+    return_indices : bool
+        Also give the position of each maximum in its flattened image, for `max_unpool`.
+
+    Returns
+    -------
+    Tensor, or (Tensor, Tensor of int64)
+
+    Notes
+    -----
+    Of equal values the first in reading order counts and gets the gradient. A NaN in the window
+    gives NaN.
+
+    Examples
+    --------
+    >>> import tinygrad_astro as ta
+    >>> ta.ops.max_pool([[[1.0], [3.0], [2.0], [0.0]]], 2).numpy().ravel()
+    array([3., 2.], dtype=float32)
+    """
+    x, geometry = _prepare(inputs, pool_size, strides, padding)
+    indices = argmax_windows(x.detach(), **geometry)
+    out = take_windows(x, indices)
+    return (out, indices) if return_indices else out
+
+
+def max_unpool(inputs, indices, output_size):
+    """Put each value back at the position that `max_pool` took it from; zeros elsewhere.
+
+    Parameters
+    ----------
+    inputs : (N, P, Q, C) Tensor
+    indices : (N, P, Q, C) Tensor of int64
+        From `max_pool(..., return_indices=True)`.
+    output_size : int or one per axis
+        Size of the image before pooling, e.g. (H, W).
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or an index lies outside.
+    """
+    x, indices = lift([inputs, indices])
+    size = shapes.unpool(x.shape, indices.shape, output_size)
+    pixels = int(np.prod(size[1:-1]))
+    if indices.dtype.kind not in "iu":
+        raise ValueError(f"max_unpool: indices have dtype {indices.dtype}, expected integers")
+    if indices.size and (indices.data.min() < 0 or indices.data.max() >= pixels):
+        raise ValueError(
+            f"max_unpool: indices run from {indices.data.min()} to {indices.data.max()}, but "
+            f"output_size={tuple(size[1:-1])} has only {pixels} pixels"
+        )
+    return put_windows(x, indices.astype(np.int64), size=size)
+
+
+def sum_pool(inputs, pool_size, strides=None, padding="valid"):
+    """The sum of each window; arguments as in `max_pool`, padding counts as zero."""
+    x, geometry = _prepare(inputs, pool_size, strides, padding)
+    return sum_windows(x, **geometry)
+
+
+def average_pool(inputs, pool_size, strides=None, padding="valid"):
+    """The mean of each window over the pixels inside the image (padding is not counted, as Keras)."""
+    x, geometry = _prepare(inputs, pool_size, strides, padding)
+    total = sum_windows(x, **geometry)
+    if not any(map(any, geometry["pads"])):
+        return multiply(total, 1.0 / float(np.prod(geometry["window"])))
+    ones = Tensor(np.ones((1, *x.shape[1:-1], 1), x.dtype))
+    counts = sum_windows(ones, **{**geometry, "shape": (1, *total.shape[1:-1], 1)})
+    return divide(total, counts)
+
+
+def l2_pool(inputs, pool_size, strides=None, padding="valid"):
+    """The root of the sum of squares of each window; arguments as in `max_pool`.
+
+    At a window of zeros the gradient is NaN, as that of sqrt at 0 times 0.
+    """
+    x, geometry = _prepare(inputs, pool_size, strides, padding)
+    return sqrt(sum_windows(square(x), **geometry))
+
+
+def upsample(inputs, size, interpolation="nearest"):
+    """Enlarge by whole factors.
+
+    Parameters
+    ----------
+    inputs : (N, L, C) or (N, H, W, C) Tensor
+    size : int or one per axis
+        Factors.
+    interpolation : {"nearest", "bilinear"}
+        "nearest" copies each pixel into its window; "bilinear" interpolates between pixel centres,
+        values at the border held (Keras's and PyTorch's half-pixel rule).
+
+    Raises
+    ------
+    ValueError
+        If interpolation is another name.
+    """
+    (x,) = lift([inputs])
+    rank = shapes.spatial_rank(x.shape, "upsample")
+    factors = shapes.per_axis(size, rank, "size")
+    if interpolation == "nearest":
+        wide = (x.shape[0], *[n * f for n, f in zip(x.shape[1:-1], factors)], x.shape[-1])
+        return spread_windows(
+            x, size=wide, shape=x.shape, window=factors, strides=factors, pads=((0, 0),) * rank
+        )
+    if interpolation != "bilinear":
+        raise ValueError(f'interpolation={interpolation!r}: expected "nearest" or "bilinear"')
+    for axis, f in enumerate(factors, start=1):
+        n = x.shape[axis]
+        centre = np.clip((np.arange(n * f) + 0.5) / f - 0.5, 0, n - 1)
+        below = np.floor(centre).astype(np.int64)
+        above = np.minimum(below + 1, n - 1)
+        weight = (centre - below).astype(x.dtype).reshape((-1,) + (1,) * (x.ndim - 1 - axis))
+        x = multiply(take(x, below, axis), 1 - weight) + multiply(take(x, above, axis), weight)
+    return x

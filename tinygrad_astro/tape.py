@@ -1,0 +1,447 @@
+"""The tape: tensors, primitives, and the reverse pass that reads the tape backwards.
+
+A *primitive* is a body on raw arrays and one gradient rule per input. Calling it computes the body
+and, if an input is tracked, leaves a *record*: which primitive, which inputs, born when. Since an
+output is always born after its inputs, birth order is a topological order: the reverse pass visits
+the reachable records newest first, and nothing here recurses.
+
+A rule receives `(g, out, *inputs, **params)`, Tensors all, and returns the gradient of its input
+written in the library's own ops. That is why second derivatives need no extra code.
+"""
+
+import inspect
+import itertools
+import sys
+import threading
+from contextlib import contextmanager
+from types import MethodType
+
+import numpy as np
+
+from tinygrad_astro.arrays import as_array
+
+__all__ = ["AnomalyError", "GradientError", "Tensor", "detect_anomaly", "is_recording", "no_grad"]
+__all__ += ["primitive", "tensor"]
+
+
+class GradientError(RuntimeError):
+    """A gradient rule failed; the message names the op and the line that recorded it."""
+
+
+class AnomalyError(FloatingPointError):
+    """A NaN appeared under `detect_anomaly`; the message names the op and the line."""
+
+
+class Tensor:
+    """An array that remembers how it was computed. Made by `ta.tensor`; operators are in tensor.py.
+
+    Attributes
+    ----------
+    data : ndarray
+        The raw values. Rules of gradients never touch it; optimizers write into it.
+    record : Record or None
+        The tape entry that produced this tensor; None for leaves and untracked values.
+    grad : Tensor or None
+        For a leaf, the sum of the gradients of all `backward()` calls since it was last None.
+    """
+
+    __slots__ = ("data", "record", "grad", "_leaf", "_kept", "__weakref__")
+
+    def __init__(self, data, record=None, leaf=False):
+        self.data = data
+        self.record = record
+        self.grad = None
+        self._leaf = leaf
+        self._kept = False
+
+    shape = property(lambda self: self.data.shape)
+    dtype = property(lambda self: self.data.dtype)
+    ndim = property(lambda self: self.data.ndim)
+    size = property(lambda self: self.data.size)
+    device = property(lambda self: getattr(self.data, "device", "cpu"), doc='"cpu" or "cuda".')
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients flow to this tensor; settable on leaves only."""
+        return self._leaf or self.record is not None
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if self.record is not None:
+            raise ValueError("requires_grad belongs to leaves; this tensor was computed: detach()")
+        if value and self.data.dtype.kind != "f":
+            raise TypeError(f"a {self.data.dtype} tensor has no gradient; make it float first")
+        self._leaf = bool(value)
+
+    def detach(self) -> "Tensor":
+        """Give the same values without the tape."""
+        return Tensor(self.data)
+
+    def backward(self, gradient=None, create_graph: bool = False) -> None:
+        """Add d(self)/d(leaf) to `.grad` of every leaf that `self` was computed from.
+
+        Parameters
+        ----------
+        gradient : Tensor of self's shape, optional
+            The cotangent; may be left out for a single value, where it is 1.
+        create_graph : bool
+            Record the reverse pass itself, so that the gradients can be differentiated again.
+            Without it, saved activations are released as the pass goes, and it runs once.
+
+        Raises
+        ------
+        ValueError
+            If nothing was tracked, if `gradient` is missing or has another shape.
+        RuntimeError
+            If the tape was released by an earlier backward pass.
+        """
+        if not self.requires_grad:
+            raise ValueError(
+                "backward() on a tensor that is not tracked: none of its inputs has "
+                "requires_grad=True, or it was computed under no_grad() or detached"
+            )
+        g = cotangent(gradient, self)
+        start = self.record or self
+        grads = reverse(start, g, create_graph, release=not create_graph)
+        for leaf, value in grads.items():
+            leaf.grad = value if leaf.grad is None else leaf.grad + value
+
+
+class Record:
+    """One line of the tape. Rules that do not read an input's values get only its shape."""
+
+    __slots__ = ("birth", "op", "inputs", "params", "out", "shape", "dtype", "code", "lasti")
+
+    def __init__(self, op, inputs, params, data):
+        self.birth = next(_births)
+        self.op, self.inputs, self.params = op, inputs, params
+        self.out = data if op.keeps_out else None
+        self.shape, self.dtype = data.shape, data.dtype
+        frame = sys._getframe(2)
+        while id(frame.f_globals) in _ours or _is_ours(frame.f_globals):
+            if frame.f_back is None:
+                break
+            frame = frame.f_back
+        self.code, self.lasti = frame.f_code, frame.f_lasti
+
+    @property
+    def line(self) -> str:
+        """The user's source line that recorded this, as file:line."""
+        for start, end, line in self.code.co_lines():
+            if start <= self.lasti < end:
+                return f"{self.code.co_filename}:{line}"
+        return self.code.co_filename
+
+    @property
+    def kept(self) -> list[Tensor]:
+        """The inputs whose values this record keeps alive."""
+        return [x for x in self.inputs or () if isinstance(x, Tensor)]
+
+
+class Hollow:
+    """Stands in a record for an input whose values no rule reads: the array itself can be freed."""
+
+    __slots__ = ("record", "shape", "dtype", "_leaf")
+
+    def __init__(self, source):
+        self.record, self._leaf = source.record, False
+        self.shape, self.dtype = source.data.shape, source.data.dtype
+
+    ndim = property(lambda self: len(self.shape))
+
+
+class Primitive:
+    """A body on raw arrays with its gradient rules; call it with tensors."""
+
+    def __init__(self, body, rules, joint, keeps):
+        self.body, self.rules, self.joint = body, rules, joint
+        self.__name__, self.__doc__, self.__module__ = body.__name__, body.__doc__, body.__module__
+        self.__signature__ = inspect.signature(body)
+        self.__wrapped__ = body
+        kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        names = [n for n, p in self.__signature__.parameters.items() if p.kind in kinds]
+        wanted = [*names, "out"] if keeps is None else keeps.split()
+        self.keeps = tuple(name in wanted for name in names)
+        self.keeps_rest = keeps is None
+        self.keeps_out = "out" in wanted
+        self.differentiable = bool(rules) or joint is not None
+
+    def __call__(self, *inputs, **params):
+        for x in inputs:
+            if type(x) is not Tensor:
+                inputs = lift(inputs)
+                break
+        data = self.body(*[x.data for x in inputs], **params)
+        out = Tensor(np.asarray(data) if isinstance(data, np.generic) else data)
+        if _mode.recording and self.differentiable:
+            for x in inputs:
+                if x.record is not None or x._leaf:
+                    out.record = Record(self, self._save(inputs), params, out.data)
+                    break
+        if _mode.anomaly:
+            _refuse_nan(out, self.__name__)
+        return out
+
+    def __get__(self, instance, owner=None):
+        """Let `Tensor.__add__ = ops.add` work as a method."""
+        return self if instance is None else MethodType(self, instance)
+
+    def __repr__(self):
+        return f"<primitive {self.__name__}>"
+
+    def _save(self, inputs):
+        keeps = self.keeps[: len(inputs)] or (self.keeps_rest,) * len(inputs)
+        saved = []
+        for x, keep in zip(inputs, keeps, strict=True):
+            if keep:
+                x._kept = True
+            saved.append(x if keep or x._leaf else Hollow(x))
+        return saved
+
+    def pullback(self, record, g):
+        """Give the gradient of each input, None where it is not tracked."""
+        out = Tensor(record.out, record) if self.keeps_out else record
+        wanted = [x.record is not None or x._leaf for x in record.inputs]
+        if self.joint is not None:
+            return self.joint(g, out, *record.inputs, wanted=wanted, **record.params)
+        rules = self.rules if len(self.rules) == len(wanted) else self.rules * len(wanted)
+        return [
+            rule(g, out, *record.inputs, **record.params) if want and rule is not None else None
+            for rule, want in zip(rules, wanted, strict=True)
+        ]
+
+
+def primitive(*rules, joint=None, keeps=None):
+    """Make a primitive of a function on raw arrays.
+
+    Parameters
+    ----------
+    *rules : callable or None
+        One per input, `rule(g, out, *inputs, **params) -> gradient`; None: not differentiable.
+    joint : callable, optional
+        One rule for all inputs, `joint(g, out, *inputs, wanted, **params) -> list`, where rules
+        would share work.
+    keeps : str, optional
+        Names of the inputs (and "out") whose *values* the rules read, e.g. "x out". The others are
+        not kept alive by the tape: rules see only their shape. Default: all.
+
+    Examples
+    --------
+    >>> import numpy as np, tinygrad_astro as ta
+    >>> @ta.primitive(lambda g, out, x: g * 3.0 * x * x)
+    ... def cube(x):
+    ...     return x**3
+    >>> float(ta.grad(cube)(ta.tensor(2.0)))
+    12.0
+    """
+    return lambda body: Primitive(body, rules, joint, keeps)
+
+
+def tensor(data, dtype=None, device="cpu", requires_grad: bool = False) -> Tensor:
+    """Make a Tensor.
+
+    Parameters
+    ----------
+    data : array_like
+        Python floats become float32; an array keeps its dtype, in native byte order.
+    dtype : dtype, optional
+        Convert to this.
+    device : str
+        "cpu" or "cuda".
+    requires_grad : bool
+        Track this tensor: it is a leaf, and `backward` fills its `.grad`. Integers become float32.
+
+    Raises
+    ------
+    TypeError
+        If `data` is ragged, holds objects, strings, dates or complex numbers.
+
+    Examples
+    --------
+    >>> import tinygrad_astro as ta
+    >>> ta.tensor([1.0, 2.0]).dtype
+    dtype('float32')
+    """
+    if isinstance(data, Tensor):
+        array = data.data if dtype is None else data.data.astype(dtype)
+    else:
+        array = as_array(data, dtype)
+    if requires_grad and array.dtype.kind != "f":
+        array = array.astype(np.float32)
+    made = Tensor(array)
+    if device != "cpu":
+        made = made.to(device)
+    made._leaf = bool(requires_grad)
+    return made
+
+
+def lift(inputs):
+    """Make tensors of arrays and scalars; a scalar takes the dtype of the tensors beside it."""
+    like = next((x.data.dtype for x in inputs if isinstance(x, Tensor)), None)
+    floats = like is not None and like.kind == "f"
+    made = []
+    for x in inputs:
+        if isinstance(x, Tensor):
+            made.append(x)
+        elif isinstance(x, (float, int, np.generic)) and floats:
+            made.append(Tensor(np.asarray(x, bool if isinstance(x, (bool, np.bool_)) else like)))
+        else:
+            made.append(Tensor(as_array(float(x) if isinstance(x, np.floating) else x, None)))
+    return made
+
+
+# ---- modes ---------------------------------------------------------------------------------------
+
+
+class _Mode(threading.local):
+    recording = True
+    anomaly = False
+
+
+_mode = _Mode()
+_births = itertools.count()
+_ours: set[int] = set()
+
+
+def _is_ours(module_globals) -> bool:
+    ours = module_globals.get("__name__", "").startswith("tinygrad_astro")
+    if ours:
+        _ours.add(id(module_globals))
+    return ours
+
+
+@contextmanager
+def set_mode(**values):
+    """Set this thread's modes inside the `with` block."""
+    before = {name: getattr(_mode, name) for name in values}
+    for name, value in values.items():
+        setattr(_mode, name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(_mode, name, value)
+
+
+def no_grad():
+    """Compute inside the `with` block without recording (per thread)."""
+    return set_mode(recording=False)
+
+
+def detect_anomaly():
+    """Raise AnomalyError at the first op, or gradient, inside the block that yields a NaN."""
+    return set_mode(anomaly=True)
+
+
+def is_recording() -> bool:
+    """Whether ops on tracked tensors are recorded now, in this thread."""
+    return _mode.recording
+
+
+def _refuse_nan(value, name, record=None):
+    if value.data.dtype.kind != "f" or not np.isnan(np.sum(value.data)):
+        return
+    if not np.isnan(value.data).any():  # inf - inf in the sum alone is no NaN of the op
+        return
+    if record is None:
+        record = value.record or Record(Primitive(len, (), None, ""), (), {}, value.data)
+        raise AnomalyError(f"{name} gave a NaN, at {record.line}")
+    raise AnomalyError(f"the gradient of {name} gave a NaN; the op was recorded at {record.line}")
+
+
+# ---- the reverse pass ----------------------------------------------------------------------------
+
+
+def cotangent(gradient, out):
+    """Check the gradient to start a reverse pass from; 1 for a single value."""
+    if gradient is None:
+        if out.data.size != 1:
+            raise ValueError(
+                f"a gradient is needed to start from a tensor of shape {out.data.shape}; give one "
+                "of that shape, or reduce to a single value with .sum() or .mean()"
+            )
+        return Tensor(np.ones_like(out.data)) if out.device == "cpu" else out.detach() * 0 + 1
+    g = gradient if isinstance(gradient, Tensor) else lift([out, gradient])[1]
+    if g.data.shape != out.data.shape:
+        raise ValueError(
+            f"the gradient has shape {g.data.shape}, expected the output's {out.data.shape}"
+        )
+    return g
+
+
+def reachable(start, stop=()):
+    """List the records that `start` was computed from, oldest first, and whether others lead out.
+
+    The walk ends at the records in `stop`. The second value tells whether it met something tracked
+    other than those, so that gradients must stay on the tape.
+    """
+    seen, stack, found, outside = {start}, [start], [], False
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Tensor):
+            outside = True
+            continue
+        found.append(node)
+        if node in stop:
+            source = node.inputs[0]
+            outside = outside or source.record is not None or source._leaf
+            continue
+        if node.inputs is None:
+            raise RuntimeError(
+                f"the tape behind {node.op.__name__} (recorded at {node.line}) was released by an "
+                "earlier backward(); compute the value again, or use backward(create_graph=True)"
+            )
+        for x in node.inputs:
+            source = x.record or (x if x._leaf else None)
+            if source is not None and source not in seen:
+                seen.add(source)
+                stack.append(source)
+    found.sort(key=lambda record: record.birth)
+    return found, outside
+
+
+def reverse(start, g, create_graph, release=False, stop=(), order=None):
+    """Pull `g` back from `start` to all leaves and `stop` records: {node: gradient}.
+
+    With `release`, each record lets go of its inputs as soon as they are used.
+    """
+    if order is None:
+        order = reachable(start, stop)[0]
+    order = list(order)
+    grads = {start: g}
+    with set_mode(recording=create_graph):
+        while order:
+            record = order.pop()
+            if record in stop or record not in grads:
+                continue
+            _pull(record, grads)
+            if release:
+                record.inputs = record.out = None
+    return grads
+
+
+def _pull(record, grads):
+    g = grads.pop(record)
+    try:
+        pulled = record.op.pullback(record, g)
+    except (AnomalyError, GradientError):
+        raise
+    except Exception as error:
+        raise GradientError(
+            f"the gradient rule of {record.op.__name__} failed with "
+            f"{type(error).__name__}: {error}; the op was recorded at {record.line}"
+        ) from error
+    for x, value in zip(record.inputs, pulled, strict=True):
+        node = x.record or (x if x._leaf else None)
+        if node is None or value is None:
+            continue
+        if value.data.shape != x.shape:
+            raise GradientError(
+                f"the gradient rule of {record.op.__name__} gave shape {value.data.shape} for an "
+                f"input of shape {x.shape}; the op was recorded at {record.line}"
+            )
+        if value.data.dtype != x.dtype:
+            value = value.astype(x.dtype)
+        if _mode.anomaly:
+            _refuse_nan(value, record.op.__name__, record)
+        grads[node] = grads[node] + value if node in grads else value
