@@ -1,0 +1,33 @@
+"""Data in and out: images, tables and arrays from files, batches for training, a synthetic sky.
+
+Everything here is NumPy; astropy and h5py are imported by the functions that need them. A name is
+loaded from its file at first use, so that importing the package stays cheap.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_EXPORTS = {
+    "fits": ("Image", "FitsImage", "read_image", "read_labels"),
+    "bands": ("BandReader", "read_bands"),
+    "fits_output": ("ImageWriter", "write_image"),
+    "tables": ("Table", "read_table", "write_catalogue"),
+    "npz": ("read_npz",),
+    "hdf5": ("HDF5Array", "HDF5File"),
+    "stretch": ("AsinhStretch",),
+}
+_HOME = {name: module for module, names in _EXPORTS.items() for name in names}
+
+__all__ = [*_EXPORTS, *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _EXPORTS:
+        return import_module(f"{__name__}.{name}")
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
