@@ -1,0 +1,257 @@
+"""What all losses share: one signature, where masked values go, and how values become one number.
+
+A *cell* is what can be masked or weighted on its own: a pixel, or one of several outputs of it. A
+cell that is masked, ignored or of weight 0 is replaced in `y_true` and `y_pred` before any
+arithmetic, so that whatever it held (NaN, inf, 1e30) reaches neither a sum nor a gradient.
+"""
+
+import warnings
+
+import numpy as np
+
+from tinygrad_astro import ops
+from tinygrad_astro.losses.labels import (
+    as_data,
+    as_labels,
+    check_finite,
+    check_weights,
+    like_shape,
+    look_up,
+    spread_over,
+)
+from tinygrad_astro.tape import Tensor, tensor
+
+EPSILON = 1e-7  # Keras's: the distance that probabilities keep from 0 and 1
+
+REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none", None)
+
+
+class Loss:
+    """loss = sum(weight * value over valid cells) / number of valid cells.
+
+    Subclasses define `call(y_true, y_pred)`, the value of every cell, and, where it is not
+    elementwise, `arrange`, which brings `y_true` into the shape that `call` expects.
+
+    Parameters
+    ----------
+    name : str, optional
+        What logs call it; by default the class's name in snake case.
+    reduction : str or None
+        "sum_over_batch_size" (or "mean"): the formula above. "mean_with_sample_weight": divide by
+        the sum of weights instead. "sum": sum over rows. "none" or None: one value per row, a row
+        being the mean over the last axis where `call` is elementwise.
+    ignore_index : number, optional
+        Cells whose label equals this are masked (every entry of it, where labels are one-hot).
+    class_weight : dict or sequence, optional
+        Weight of each class, by label; classes that a dict leaves out weigh 1.
+
+    Raises
+    ------
+    ValueError
+        If `reduction` is unknown.
+    """
+
+    elementwise = True
+
+    def __init__(
+        self,
+        name=None,
+        reduction="sum_over_batch_size",
+        ignore_index=None,
+        class_weight=None,
+    ):
+        if reduction not in REDUCTIONS:
+            raise ValueError(f"unknown reduction {reduction!r}, expected one of {REDUCTIONS}")
+        self.name = name or snake_case(type(self).__name__)
+        self.reduction = reduction
+        self.ignore_index = ignore_index
+        self.class_weight = class_weight
+
+    def call(self, y_true, y_pred):
+        """Give the value of every cell, from arranged labels; nothing masked is left in either."""
+        raise NotImplementedError(f"{type(self).__name__} does not define call(y_true, y_pred)")
+
+    def __call__(self, y_true, y_pred, sample_weight=None, mask=None):
+        """Give the loss as a Tensor, one number unless `reduction` is None.
+
+        Parameters
+        ----------
+        y_true : array_like (N, ...)
+            Labels; may hold anything where masked.
+        y_pred : Tensor (N, ...)
+            Predictions.
+        sample_weight : array_like (N,), (N, H, W) or of y_pred's shape, optional
+            Weights, dimensionless or in units of 1 / value; 0 hides what the cell holds.
+        mask : array_like of bool, of the same shapes, optional
+            True where a cell counts. Cells masked out do not count in the mean's denominator.
+
+        Raises
+        ------
+        ValueError
+            If shapes do not fit, or a label that counts is not finite or out of its range.
+        """
+        y_true, y_pred, weight, valid = self.prepare(y_true, y_pred, sample_weight, mask)
+        values = self.call(y_true, y_pred)
+        return reduced(values, weight, valid, self.reduction, self.elementwise, self.name)
+
+    def prepare(self, y_true, y_pred, sample_weight, mask):
+        """Give labels and predictions free of what does not count, the weights, and what counts.
+
+        Weights are 0 where a cell is not used; `valid` is None where all cells count.
+        """
+        y_pred = as_prediction(y_pred)
+        y_true = self.arrange(as_labels(y_true), y_pred)
+        valid = self.valid(y_true, y_pred, mask)
+        weight = self.spread(sample_weight, y_pred, "sample_weight")
+        used = valid
+        if weight is not None:
+            check_weights(weight, valid)
+            used = weight != 0 if valid is None else valid & (weight != 0)
+        if used is not None:
+            y_true = hide(y_true, self.over(used, y_true), 0)
+            y_pred = hide(y_pred, self.over(used, y_pred), 1)
+        if not isinstance(y_true, Tensor):
+            self.check_labels(y_true, y_pred)
+            y_true = self.encode(y_true, y_pred)
+        if self.class_weight is not None:
+            factor = look_up(self.class_weight, self.class_numbers(y_true))
+            factor = np.broadcast_to(factor, self.cells(y_pred))
+            weight = factor if weight is None else weight * factor
+        if used is not None:
+            weight = np.where(used, 1 if weight is None else weight, 0)
+        if not isinstance(y_true, Tensor):
+            y_true = tensor(y_true, self.label_dtype(y_pred), y_pred.device)
+        return y_true, y_pred, weight, valid
+
+    def arrange(self, y_true, y_pred):
+        """Give `y_true` the shape of `y_pred`, adding or dropping a last axis of length 1."""
+        return like_shape(y_true, y_pred.shape, self.name)
+
+    def cells(self, y_pred):
+        """Give the shape of the values: what masks and weights are spread over."""
+        return y_pred.shape if self.elementwise else y_pred.shape[:-1]
+
+    def check_labels(self, y_true, y_pred):
+        """Raise where labels that count are not what this loss expects."""
+        check_finite(y_true, self.name)
+
+    def encode(self, y_true, y_pred):
+        """Turn checked labels into what `call` expects."""
+        return y_true
+
+    def label_dtype(self, y_pred):
+        """Name the dtype in which `call` expects labels."""
+        return y_pred.dtype
+
+    def class_numbers(self, y_true):
+        """Give the class of every cell, for `class_weight`: here 1 from 0.5 on, else 0."""
+        return (as_data(y_true, "class_weight") >= 0.5).astype(np.int64)
+
+    def valid(self, y_true, y_pred, mask=None):
+        """Combine `mask` with the cells that `ignore_index` leaves; None where all cells count."""
+        valid = self.spread(mask, y_pred, "mask")
+        if valid is not None:
+            valid = valid != 0
+        if self.ignore_index is None:
+            return valid
+        kept = self.kept(as_data(y_true, "ignore_index") != self.ignore_index, self.cells(y_pred))
+        return kept if valid is None else valid & kept
+
+    def spread(self, values, y_pred, name):
+        """Broadcast weights or a mask over the cells; None stays None."""
+        if values is None:
+            return None
+        if isinstance(values, Tensor):
+            if values.requires_grad:
+                raise TypeError(f"{name} is tracked by the tape; it is data here: detach() it")
+            values = values.numpy()
+        return spread_over(np.asarray(values), self.cells(y_pred), name)
+
+    def kept(self, different, cells):
+        """Tell which cells to keep from which entries of the labels differ from `ignore_index`."""
+        return different if different.ndim == len(cells) else different.any(axis=-1)
+
+    def over(self, used, values):
+        """Shape what tells the used cells so that it broadcasts over `values`."""
+        if used.ndim > values.ndim:
+            return used.any(axis=-1)
+        return used if used.ndim == values.ndim else used[..., None]
+
+    def get_config(self) -> dict:
+        """Give the arguments that make this loss again."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Loss":
+        """Make a loss from what `get_config` gave."""
+        return cls(**config)
+
+    def __repr__(self):
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in vars(self).items())})"
+
+
+class LossFunction(Loss):
+    """A loss made of a plain function `f(y_true, y_pred)` that gives a value per row or cell.
+
+    Parameters
+    ----------
+    function : callable
+        Written with `ta.ops`; a single number is taken as it is.
+    name : str, optional
+        By default the function's.
+    reduction, ignore_index
+        As in `Loss`.
+    """
+
+    elementwise = False
+
+    def __init__(self, function, name=None, reduction="sum_over_batch_size", **kwargs):
+        super().__init__(name or getattr(function, "__name__", "loss"), reduction, **kwargs)
+        self.function = function
+
+    def arrange(self, y_true, y_pred):
+        """Leave labels as they are."""
+        return y_true
+
+    def call(self, y_true, y_pred):
+        """Call the function."""
+        return self.function(y_true, y_pred)
+
+
+def snake_case(name: str) -> str:
+    """Turn MeanSquaredError into mean_squared_error."""
+    return "".join("_" + c.lower() if c.isupper() else c for c in name).lstrip("_")
+
+
+def as_prediction(y_pred) -> Tensor:
+    """Give `y_pred` as a floating-point Tensor."""
+    y_pred = y_pred if isinstance(y_pred, Tensor) else tensor(y_pred)
+    return y_pred if y_pred.dtype.kind == "f" else y_pred.astype(np.float32)
+
+
+def hide(values, used, fill):
+    """Replace what is not used by `fill`."""
+    if isinstance(values, Tensor):
+        return ops.where(np.broadcast_to(used, values.shape), values, fill)
+    return np.where(used, values, values.dtype.type(fill))
+
+
+def reduced(values, weight, valid, reduction, elementwise=False, name="loss"):
+    """Sum weighted values and divide by what `reduction` says; 0 if no cell is valid."""
+    if weight is not None:
+        values = values * tensor(weight, values.dtype, values.device)
+    count = values.size if valid is None else int(valid.sum())
+    if valid is not None and count == 0 and values.size:
+        warnings.warn(f"{name}: every cell is masked, the loss is 0", stacklevel=4)
+    if reduction in ("sum_over_batch_size", "mean"):
+        return ops.sum(values) / max(count, 1)
+    if reduction == "mean_with_sample_weight":
+        total = values.size if weight is None else float(weight.sum())
+        return ops.sum(values) / (total if total else 1)
+    if elementwise and values.ndim > 1:
+        if valid is None:
+            values = ops.mean(values, axis=-1)
+        else:
+            share = np.maximum(valid.sum(axis=-1), 1)
+            values = ops.sum(values, axis=-1) / tensor(share, values.dtype, values.device)
+    return ops.sum(values) if reduction == "sum" else values
