@@ -214,7 +214,8 @@ def _read_astropy(path: str, suffix: str, ext) -> Table:
     for name in table.colnames:
         values = np.ma.asarray(table[name])
         mask = np.ma.getmaskarray(values).copy()
-        plain = np.array(values.filled(np.nan) if values.dtype.kind == "f" else values.data)
+        fill = {"f": np.nan, "S": b"", "U": ""}.get(values.dtype.kind, 0)
+        plain = np.array(values.filled(fill))
         if plain.dtype.kind == "S":
             plain = np.char.decode(plain, "utf-8")
         if plain.dtype.kind == "f":

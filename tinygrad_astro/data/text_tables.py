@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import zlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -44,7 +45,7 @@ def read_text(path: str, delimiter: str) -> tuple[Columns, Columns]:
                     )
                 else:
                     rows.append(row)
-    except (UnicodeDecodeError, csv.Error, gzip.BadGzipFile, EOFError) as error:
+    except (UnicodeDecodeError, csv.Error, gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ValueError(f"{path} is not a text table ({error})") from error
     if names is None:
         raise ValueError(f"{path} is empty: expected a line of column names")
