@@ -4,17 +4,15 @@ The function is called on *aliases* of its arguments. An alias is a record of it
 back along the tape can stop there, even where the argument is tracked by an outer derivative.
 """
 
+from tinygrad_astro.modes import is_recording, set_mode
 from tinygrad_astro.tape import (
     Record,
     Tensor,
     cotangent,
-    is_recording,
     lift,
     primitive,
     reachable,
     reverse,
-    set_mode,
-    tensor,
 )
 
 
@@ -25,7 +23,7 @@ def _alias(x):
 
 def trace(f, primals):
     """Call f on aliases of `primals`: (out, aliases, records reached, is anything else tracked)."""
-    primals = [p if isinstance(p, Tensor) else tensor(p) for p in primals]
+    primals = [p if isinstance(p, Tensor) else lift([p])[0] for p in primals]
     for position, p in enumerate(primals):
         if p.data.dtype.kind != "f":
             raise TypeError(

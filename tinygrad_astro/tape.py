@@ -12,16 +12,12 @@ written in the library's own ops. That is why second derivatives need no extra c
 import inspect
 import itertools
 import sys
-import threading
-from contextlib import contextmanager
 from types import MethodType
 
 import numpy as np
 
 from tinygrad_astro.arrays import as_array
-
-__all__ = ["AnomalyError", "GradientError", "Tensor", "detect_anomaly", "is_recording", "no_grad"]
-__all__ += ["primitive", "tensor"]
+from tinygrad_astro.modes import mode, set_mode
 
 
 class GradientError(RuntimeError):
@@ -107,6 +103,17 @@ class Tensor:
             leaf.grad = value if leaf.grad is None else leaf.grad + value
 
 
+_births = itertools.count()
+_ours: set[int] = set()
+
+
+def _is_ours(module_globals) -> bool:
+    ours = module_globals.get("__name__", "").startswith("tinygrad_astro")
+    if ours:
+        _ours.add(id(module_globals))
+    return ours
+
+
 class Record:
     """One line of the tape. Rules that do not read an input's values get only its shape."""
 
@@ -173,12 +180,12 @@ class Primitive:
                 break
         data = self.body(*[x.data for x in inputs], **params)
         out = Tensor(np.asarray(data) if isinstance(data, np.generic) else data)
-        if _mode.recording and self.differentiable:
+        if mode.recording and self.differentiable:
             for x in inputs:
                 if x.record is not None or x._leaf:
                     out.record = Record(self, self._save(inputs), params, out.data)
                     break
-        if _mode.anomaly:
+        if mode.anomaly:
             _refuse_nan(out, self.__name__)
         return out
 
@@ -237,44 +244,6 @@ def primitive(*rules, joint=None, keeps=None):
     return lambda body: Primitive(body, rules, joint, keeps)
 
 
-def tensor(data, dtype=None, device="cpu", requires_grad: bool = False) -> Tensor:
-    """Make a Tensor.
-
-    Parameters
-    ----------
-    data : array_like
-        Python floats become float32; an array keeps its dtype, in native byte order.
-    dtype : dtype, optional
-        Convert to this.
-    device : str
-        "cpu" or "cuda".
-    requires_grad : bool
-        Track this tensor: it is a leaf, and `backward` fills its `.grad`. Integers become float32.
-
-    Raises
-    ------
-    TypeError
-        If `data` is ragged, holds objects, strings, dates or complex numbers.
-
-    Examples
-    --------
-    >>> import tinygrad_astro as ta
-    >>> ta.tensor([1.0, 2.0]).dtype
-    dtype('float32')
-    """
-    if isinstance(data, Tensor):
-        array = data.data if dtype is None else data.data.astype(dtype)
-    else:
-        array = as_array(data, dtype)
-    if requires_grad and array.dtype.kind != "f":
-        array = array.astype(np.float32)
-    made = Tensor(array)
-    if device != "cpu":
-        made = made.to(device)
-    made._leaf = bool(requires_grad)
-    return made
-
-
 def lift(inputs):
     """Make tensors of arrays and scalars; a scalar takes the dtype of the tensors beside it."""
     like = next((x.data.dtype for x in inputs if isinstance(x, Tensor)), None)
@@ -288,54 +257,6 @@ def lift(inputs):
         else:
             made.append(Tensor(as_array(float(x) if isinstance(x, np.floating) else x, None)))
     return made
-
-
-# ---- modes ---------------------------------------------------------------------------------------
-
-
-class _Mode(threading.local):
-    recording = True
-    anomaly = False
-
-
-_mode = _Mode()
-_births = itertools.count()
-_ours: set[int] = set()
-
-
-def _is_ours(module_globals) -> bool:
-    ours = module_globals.get("__name__", "").startswith("tinygrad_astro")
-    if ours:
-        _ours.add(id(module_globals))
-    return ours
-
-
-@contextmanager
-def set_mode(**values):
-    """Set this thread's modes inside the `with` block."""
-    before = {name: getattr(_mode, name) for name in values}
-    for name, value in values.items():
-        setattr(_mode, name, value)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            setattr(_mode, name, value)
-
-
-def no_grad():
-    """Compute inside the `with` block without recording (per thread)."""
-    return set_mode(recording=False)
-
-
-def detect_anomaly():
-    """Raise AnomalyError at the first op, or gradient, inside the block that yields a NaN."""
-    return set_mode(anomaly=True)
-
-
-def is_recording() -> bool:
-    """Whether ops on tracked tensors are recorded now, in this thread."""
-    return _mode.recording
 
 
 def _refuse_nan(value, name, record=None):
@@ -442,6 +363,6 @@ def _pull(record, grads):
             )
         if value.data.dtype != x.dtype:
             value = value.astype(x.dtype)
-        if _mode.anomaly:
+        if mode.anomaly:
             _refuse_nan(value, record.op.__name__, record)
         grads[node] = grads[node] + value if node in grads else value

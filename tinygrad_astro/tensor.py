@@ -1,9 +1,49 @@
-"""The operator table of Tensor, one visible line each, and its handshake with NumPy and DLPack."""
+"""How tensors are made, their operator table, and their handshake with NumPy and DLPack."""
 
 import numpy as np
 
 from tinygrad_astro import ops
+from tinygrad_astro.arrays import as_array
 from tinygrad_astro.tape import Tensor
+
+
+def tensor(data, dtype=None, device="cpu", requires_grad: bool = False) -> Tensor:
+    """Make a Tensor.
+
+    Parameters
+    ----------
+    data : array_like
+        Python floats become float32; an array keeps its dtype, in native byte order.
+    dtype : dtype, optional
+        Convert to this.
+    device : str
+        "cpu" or "cuda".
+    requires_grad : bool
+        Track this tensor: it is a leaf, and `backward` fills its `.grad`. Integers become float32.
+
+    Raises
+    ------
+    TypeError
+        If `data` is ragged, holds objects, strings, dates or complex numbers.
+
+    Examples
+    --------
+    >>> import tinygrad_astro as ta
+    >>> ta.tensor([1.0, 2.0]).dtype
+    dtype('float32')
+    """
+    if isinstance(data, Tensor):
+        array = data.data if dtype is None else data.data.astype(dtype)
+    else:
+        array = as_array(data, dtype)
+    if requires_grad and array.dtype.kind != "f":
+        array = array.astype(np.float32)
+    made = Tensor(array)
+    if device != "cpu":
+        made = made.to(device)
+    made._leaf = bool(requires_grad)
+    return made
+
 
 # ---- operators -----------------------------------------------------------------------------------
 

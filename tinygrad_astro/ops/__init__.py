@@ -1,4 +1,4 @@
-"""Differentiable operations on tensors, under NumPy's names; each is checked, then runs a kernel."""
+"""Differentiable operations on tensors, under NumPy's names: checks, then a kernel, then a rule."""
 
 from tinygrad_astro.ops.activation import (
     bias_activation,

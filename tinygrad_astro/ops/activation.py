@@ -32,7 +32,7 @@ def _floats(x):
 
 
 def _curvature(y, name):
-    """d/dy of the slope written as a function of the output y (0 where it is piecewise constant)."""
+    """d/dy of the slope as a function of the output y (0 where it is piecewise constant)."""
     if name == "sigmoid":
         return subtract(1.0, multiply(y, 2.0))
     if name == "tanh":

@@ -78,7 +78,7 @@ def _one_dtype(x, w):
 
 
 def conv(inputs, kernel, strides=1, padding="valid", dilation_rate=1, groups=1):
-    """out[n,i,j,d] = sum_abc inputs[n, i s + a r, j s + b r, c] kernel[a,b,c,d] (cross-correlation).
+    """out[n,i,j,d] = sum_abc inputs[n, i s + a r, j s + b r, c] kernel[a,b,c,d], correlating.
 
     Parameters
     ----------

@@ -148,7 +148,7 @@ def sum_pool(inputs, pool_size, strides=None, padding="valid"):
 
 
 def average_pool(inputs, pool_size, strides=None, padding="valid"):
-    """The mean of each window over the pixels inside the image (padding is not counted, as Keras)."""
+    """The mean of each window over the pixels inside the image (padding does not count)."""
     x, geometry = _prepare(inputs, pool_size, strides, padding)
     total = sum_windows(x, **geometry)
     if not any(map(any, geometry["pads"])):
