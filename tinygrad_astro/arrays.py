@@ -1,10 +1,10 @@
-"""The border between the user's data and raw arrays: native byte order, real numbers, no objects."""
+"""The border between the user's data and raw arrays: native byte order, real numbers only."""
 
 import numpy as np
 
 
 def as_array(data, dtype=None):
-    """Make a native array of real numbers: Python floats become float32, arrays keep their dtype."""
+    """Make a native array of real numbers; Python floats become float32, arrays keep dtype."""
     if hasattr(data, "__dlpack__") and not isinstance(data, (np.ndarray, np.generic)):
         data = np.from_dlpack(data)
     try:

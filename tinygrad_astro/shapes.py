@@ -230,6 +230,8 @@ def normal_axes(axis, ndim: int) -> tuple[int, ...]:
     """Give reduction axes as sorted non-negative integers; None means all."""
     if axis is None:
         return tuple(range(ndim))
+    if type(axis) is int and -ndim <= axis < ndim:
+        return (axis % ndim,)
     given = (axis,) if isinstance(axis, Integral) else tuple(axis)
     for a in given:
         if not isinstance(a, Integral) or not -ndim <= a < ndim:

@@ -17,7 +17,7 @@ from types import MethodType
 import numpy as np
 
 from tinygrad_astro.arrays import as_array
-from tinygrad_astro.modes import mode, set_mode
+from tinygrad_astro.modes import mode
 
 
 class GradientError(RuntimeError):
@@ -246,16 +246,19 @@ def primitive(*rules, joint=None, keeps=None):
 
 def lift(inputs):
     """Make tensors of arrays and scalars; a scalar takes the dtype of the tensors beside it."""
-    like = next((x.data.dtype for x in inputs if isinstance(x, Tensor)), None)
-    floats = like is not None and like.kind == "f"
+    floats = None
+    for x in inputs:
+        if isinstance(x, Tensor) and x.data.dtype.kind == "f":
+            floats = x.data.dtype
+            break
     made = []
     for x in inputs:
         if isinstance(x, Tensor):
             made.append(x)
-        elif isinstance(x, (float, int, np.generic)) and floats:
-            made.append(Tensor(np.asarray(x, bool if isinstance(x, (bool, np.bool_)) else like)))
+        elif floats is not None and isinstance(x, (float, int, np.number)):
+            made.append(Tensor(np.array(x, bool if x is True or x is False else floats)))
         else:
-            made.append(Tensor(as_array(float(x) if isinstance(x, np.floating) else x, None)))
+            made.append(Tensor(as_array(float(x) if isinstance(x, np.floating) else x)))
     return made
 
 
@@ -330,7 +333,8 @@ def reverse(start, g, create_graph, release=False, stop=(), order=None):
         order = reachable(start, stop)[0]
     order = list(order)
     grads = {start: g}
-    with set_mode(recording=create_graph):
+    before, mode.recording = mode.recording, create_graph
+    try:
         while order:
             record = order.pop()
             if record in stop or record not in grads:
@@ -338,6 +342,8 @@ def reverse(start, g, create_graph, release=False, stop=(), order=None):
             _pull(record, grads)
             if release:
                 record.inputs = record.out = None
+    finally:
+        mode.recording = before
     return grads
 
 

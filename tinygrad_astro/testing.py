@@ -1,6 +1,6 @@
 """Checkers of gradients, public because students need them: check_grads and check_adjoint.
 
-Each raises AssertionError with the worst element's index. `tests/test_testing.py` plants wrong rules
+Each raises AssertionError with the worst element's index. tests/test_testing.py plants wrong rules
 and demands that they are caught.
 """
 

@@ -73,16 +73,35 @@ def _power_wrt_y(g, out, x, y):
     return sum_to(multiply(g, where(greater(x, 0.0), multiply(out, log(safe)), 0.0)), y.shape)
 
 
-@primitive(
-    lambda g, out, x, y: sum_to(
-        multiply(g, multiply(y, power(x, where(equal(y, 0.0), 1.0, subtract(y, 1.0))))), x.shape
-    ),
-    _power_wrt_y,
-)
-def power(x, y):
-    """x**y. The gradient with respect to y is taken as 0 where x <= 0."""
+def _power_wrt_x(g, out, x, y):
+    lower = where(equal(y, 0.0), 1.0, subtract(y, 1.0))  # 0 * x**-1 is NaN at 0, 0 * x is not
+    return sum_to(multiply(g, multiply(y, _power(x, lower))), x.shape)
+
+
+@primitive(_power_wrt_x, _power_wrt_y)
+def _power(x, y):
     with np.errstate(divide="ignore", invalid="ignore"):
-        return xp(x).power(*_paired(x, y))
+        return xp(x).power(*_paired(_float(x), y))
+
+
+def _power_number_rule(g, out, x, exponent):
+    if exponent == 0.0:
+        return zeros_like(g)
+    return multiply(g, multiply(power(x, exponent - 1.0), exponent))
+
+
+@primitive(_power_number_rule, keeps="x")
+def _power_number(x, exponent):
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return xp(x).power(_float(x), exponent)
+
+
+def power(x, y):
+    """x**y. NaN where x < 0 and y is no integer; the gradient to y is taken as 0 where x <= 0."""
+    if isinstance(y, (float, int, np.number)):
+        (x,) = lift([x])
+        return square(x) if y == 2 else _power_number(x, exponent=float(y))
+    return _power(x, y)
 
 
 @primitive(lambda g, out, x: negative(g), keeps="")

@@ -4,6 +4,8 @@ NaN in a reduced set makes the result NaN. Among equal extrema the first counts,
 gradient.
 """
 
+import math
+
 import numpy as np
 
 from tinygrad_astro import shapes
@@ -11,7 +13,6 @@ from tinygrad_astro.kernels import xp
 from tinygrad_astro.ops.broadcast import reshape, sum
 from tinygrad_astro.ops.elementwise import (
     add,
-    divide,
     exp,
     isfinite,
     log,
@@ -26,14 +27,15 @@ from tinygrad_astro.tape import Tensor, lift, primitive
 
 
 def _count(shape, axes):
-    return int(np.prod([shape[a] for a in axes])) if axes else 1
+    return math.prod(shape[a] for a in axes)
 
 
 def mean(x, axis=None, keepdims=False):
     """Mean over `axis`; NaN for no values, as in NumPy but without a warning."""
     (x,) = lift([x])
     axes = shapes.normal_axes(axis, x.ndim)
-    return divide(sum(x, axis, keepdims), float(_count(x.shape, axes)))
+    count = _count(x.shape, axes)
+    return multiply(sum(x, axis, keepdims), 1.0 / count if count else np.nan)
 
 
 def var(x, axis=None, keepdims=False):
