@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from tinygrad_astro.tape import Tensor, tensor
+from tinygrad_astro.tape import Tensor
+from tinygrad_astro.tensor import tensor
 
 
 def as_labels(y_true):

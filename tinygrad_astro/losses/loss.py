@@ -5,6 +5,7 @@ cell that is masked, ignored or of weight 0 is replaced in `y_true` and `y_pred`
 arithmetic, so that whatever it held (NaN, inf, 1e30) reaches neither a sum nor a gradient.
 """
 
+import re
 import warnings
 
 import numpy as np
@@ -19,7 +20,8 @@ from tinygrad_astro.losses.labels import (
     look_up,
     spread_over,
 )
-from tinygrad_astro.tape import Tensor, tensor
+from tinygrad_astro.tape import Tensor
+from tinygrad_astro.tensor import tensor
 
 EPSILON = 1e-7  # Keras's: the distance that probabilities keep from 0 and 1
 
@@ -219,8 +221,9 @@ class LossFunction(Loss):
 
 
 def snake_case(name: str) -> str:
-    """Turn MeanSquaredError into mean_squared_error."""
-    return "".join("_" + c.lower() if c.isupper() else c for c in name).lstrip("_")
+    """Turn MeanSquaredError into mean_squared_error and AUC into auc."""
+    parted = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", parted).lower()
 
 
 def as_prediction(y_pred) -> Tensor:

@@ -17,7 +17,7 @@ from tinygrad_astro.losses.labels import (
     spread_over,
 )
 from tinygrad_astro.losses.loss import EPSILON, Loss, reduced
-from tinygrad_astro.tape import tensor
+from tinygrad_astro.tensor import tensor
 
 
 class RegionLoss(Loss):

@@ -64,7 +64,7 @@ class AUC(Metric):
             inner = np.sort(np.asarray(thresholds, np.float64))
         self.thresholds = np.concatenate([[-EPSILON], inner, [1 + EPSILON]])
         self.curve, self.summation_method, self.from_logits = curve, summation_method, from_logits
-        super().__init__(name or "auc")
+        super().__init__(name)
 
     def reset_state(self):
         """Forget all batches."""
