@@ -15,6 +15,10 @@ _EXPORTS = {
     "npz": ("read_npz",),
     "hdf5": ("HDF5Array", "HDF5File"),
     "stretch": ("AsinhStretch",),
+    "augmentation": ("Compose", "D4", "Noise", "Shift", "d4", "d4_inverse"),
+    "batches": ("Batches",),
+    "crops": ("RandomCrops",),
+    "prefetch": (),
 }
 _HOME = {name: module for module, names in _EXPORTS.items() for name in names}
 

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike, fspath
+from typing import Any
 
 import numpy as np
 
@@ -214,7 +215,7 @@ def _read_astropy(path: str, suffix: str, ext) -> Table:
     for name in table.colnames:
         values = np.ma.asarray(table[name])
         mask = np.ma.getmaskarray(values).copy()
-        fill = {"f": np.nan, "S": b"", "U": ""}.get(values.dtype.kind, 0)
+        fill: Any = {"f": np.nan, "S": b"", "U": ""}.get(values.dtype.kind, 0)
         plain = np.array(values.filled(fill))
         if plain.dtype.kind == "S":
             plain = np.char.decode(plain, "utf-8")
