@@ -1,7 +1,8 @@
 """How an array is cut into pieces: by its shape alone, never by the number of threads.
 
-That makes every sum come out with the same bits on one thread or many. The pieces of a (M, C) array
-hold whole rows, so that a vector of C numbers, repeated, lines up with each piece.
+That makes every sum come out with the same bits on one thread or many. Each kernel is a serial
+loop over pieces start to stop, and a twin that shares out the same loop between threads; the pieces
+of a (M, C) array hold whole rows, so that C numbers, repeated, line up with each piece.
 """
 
 import numpy as np
@@ -16,33 +17,53 @@ CHUNK = 16384
 TILE = 512
 
 
+def launch(serial, parallel, arguments, count, step, work):
+    """Run a loop over `count` units on this thread, or in steps on all where there is much work."""
+    if work <= SERIAL:
+        serial(*arguments, 0, count)
+    else:
+        parallel(*arguments, count, step)
+
+
 def rows_per_chunk(channels: int) -> int:
     """Give the rows in one piece of a (M, C) array: `CHUNK` elements, but never a thin slice."""
     return max(64, CHUNK // max(1, channels))
 
 
 @inline
-def tile_length(rows, channels):
-    return min(max(1, TILE // channels), max(1, rows)) * channels
+def tile_length(channels):
+    """Give the length of whole rows that an inner loop runs over."""
+    return max(1, TILE // channels) * channels
 
 
 @inline
 def tiled(vector, length):
     out = np.empty(length, vector.dtype)
-    for start in range(0, length, vector.size):
-        out[start : start + vector.size] = vector
+    channels = vector.size
+    for start in range(0, length, channels):
+        for c in range(channels):
+            out[start + c] = vector[c]
     return out
 
 
 @inline
-def add_columns(total, x, length):
-    """total[c] += sum_m x[m, c] for flat `x`, in float64; `length` is a multiple of C."""
+def fold(total, partial):
+    """total[c] = sum of partial[c], partial[C + c], ... in order."""
+    channels = total.size
+    for c in range(channels):
+        total[c] = partial[c]
+    for start in range(channels, partial.size, channels):
+        for c in range(channels):
+            total[c] += partial[start + c]
+
+
+@inline
+def add_columns(total, x):
+    """total[c] = sum_m x[m, c] for flat `x`, in float64."""
+    length = tile_length(total.size)
     partial = np.zeros(length)
     for start in range(0, x.size, length):
         piece = x[start : start + length]
         for i in range(piece.size):
             partial[i] += piece[i]
-    channels = total.size
-    for start in range(0, length, channels):
-        for c in range(channels):
-            total[c] += partial[start + c]
+    fold(total, partial)

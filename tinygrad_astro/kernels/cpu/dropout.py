@@ -8,8 +8,8 @@ the backward pass instead of being kept, and every device and number of threads 
 import numpy as np
 from numba import prange
 
-from .chunks import CHUNK, SERIAL
-from .target import inline, parallel
+from .chunks import CHUNK, launch
+from .target import inline, parallel, serial
 
 M0, M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 W0, W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
@@ -31,8 +31,14 @@ def philox4x32_10(c0, c1, c2, c3, k0, k1):
 
 
 def random_bits(out, seed, offset):
-    """out[i] = word offset + i of the seed's stream, uint32: word j is word j % 4 of block j // 4."""
-    _random_bits(out, seed & 0xFFFFFFFF, seed >> 32, offset)
+    """out[i] = word offset + i of the seed's stream: word j is word j % 4 of block j // 4."""
+    arguments = out, *_key(seed), offset
+    launch(_random_bits, _random_bits_parallel, arguments, out.size, CHUNK, out.size)
+
+
+def _key(seed):
+    seed = int(seed)
+    return seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF
 
 
 def uniform(out, seed, offset):
@@ -72,8 +78,8 @@ def dropout(out, x, rate, seed):
     """
     threshold = round(rate * 65536)
     scale = 1.0 / (1.0 - rate) if rate < 1 else 0.0
-    flat = out.reshape(-1), x.reshape(-1)
-    _dropout(*flat, threshold, scale, seed & 0xFFFFFFFF, seed >> 32)
+    arguments = out.reshape(-1), x.reshape(-1), threshold, scale, *_key(seed)
+    launch(_dropout, _dropout_parallel, arguments, out.size, CHUNK, out.size)
 
 
 @inline
@@ -90,49 +96,37 @@ def _fill(words, first, k0, k1):
 
 
 @parallel
-def _random_bits(out, k0, k1, offset):
-    key0, key1 = np.uint64(k0), np.uint64(k1)
-    n = out.size
-    if n <= CHUNK:
-        _random_bits_piece(out, offset, key0, key1)
-    else:
-        for chunk in prange((n + CHUNK - 1) // CHUNK):
-            start = chunk * CHUNK
-            _random_bits_piece(out[start : start + CHUNK], offset + start, key0, key1)
+def _random_bits_parallel(out, k0, k1, offset, count, step):
+    for k in prange((count + step - 1) // step):
+        _random_bits(out, k0, k1, offset, k * step, min(count, (k + 1) * step))
 
 
-@inline
-def _random_bits_piece(out, offset, k0, k1):
+@serial
+def _random_bits(out, k0, k1, offset, start, stop):
     words = np.empty(4 * BLOCKS, np.uint32)
-    done = 0
-    while done < out.size:
-        block, skip = divmod(offset + done, 4)
-        _fill(words, block, k0, k1)
-        count = min(out.size - done, words.size - skip)
-        out[done : done + count] = words[skip : skip + count]
-        done += count
+    while start < stop:
+        block, skip = (offset + start) // 4, (offset + start) % 4
+        _fill(words, block, np.uint64(k0), np.uint64(k1))
+        piece = out[start : min(stop, start + words.size - skip)]
+        for i in range(piece.size):
+            piece[i] = words[skip + i]
+        start += piece.size
 
 
 @parallel
-def _dropout(out, x, threshold, scale, k0, k1):
-    key0, key1 = np.uint64(k0), np.uint64(k1)
-    least, factor = np.uint32(threshold), out.dtype.type(scale)
-    n = out.size
-    if n <= SERIAL:
-        _dropout_piece(out, x, 0, least, factor, key0, key1)
-    else:
-        for chunk in prange((n + CHUNK - 1) // CHUNK):
-            a, b = chunk * CHUNK, min(n, (chunk + 1) * CHUNK)
-            _dropout_piece(out[a:b], x[a:b], a // 8, least, factor, key0, key1)
+def _dropout_parallel(out, x, threshold, scale, k0, k1, count, step):
+    for k in prange((count + step - 1) // step):
+        _dropout(out, x, threshold, scale, k0, k1, k * step, min(count, (k + 1) * step))
 
 
-@inline
-def _dropout_piece(out, x, block, least, factor, k0, k1):
+@serial
+def _dropout(out, x, threshold, scale, k0, k1, start, stop):
     words = np.empty(4 * BLOCKS, np.uint32)
     draws = words.view(np.uint16)
-    zero = out.dtype.type(0)
-    for start in range(0, out.size, 8 * BLOCKS):
-        y, source = out[start : start + 8 * BLOCKS], x[start : start + 8 * BLOCKS]
-        _fill(words[: (y.size + 7) // 8 * 4], block + start // 8, k0, k1)
+    least, factor, zero = np.uint32(threshold), out.dtype.type(scale), out.dtype.type(0)
+    for first in range(start, stop, 8 * BLOCKS):
+        last = min(stop, first + 8 * BLOCKS)
+        y, source = out[first:last], x[first:last]
+        _fill(words[: (y.size + 7) // 8 * 4], first // 8, np.uint64(k0), np.uint64(k1))
         for i in range(y.size):
             y[i] = source[i] * factor if np.uint32(draws[i]) >= least else zero

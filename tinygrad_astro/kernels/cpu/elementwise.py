@@ -3,9 +3,9 @@
 import numpy as np
 from numba import prange
 
-from .chunks import CHUNK, SERIAL, add_columns, rows_per_chunk, tile_length, tiled
+from .chunks import CHUNK, add_columns, launch, rows_per_chunk, tile_length, tiled
 from .exponential import exp, expm1
-from .target import inline, parallel
+from .target import inline, parallel, serial
 
 LINEAR, RELU, LEAKY_RELU, SIGMOID, TANH, ELU = range(6)
 KINDS = {
@@ -23,53 +23,52 @@ LEAKY_SLOPE = 0.2
 def bias_activation(out, x, bias, name):
     """out[..., c] = f(x[..., c] + bias[c]); each thread owns some rows."""
     step = rows_per_chunk(bias.size) * bias.size
-    _bias_activation(out.reshape(-1), x.reshape(-1), bias, step, KINDS[name])
+    arguments = out.reshape(-1), x.reshape(-1), bias, KINDS[name]
+    launch(_bias_activation, _bias_activation_parallel, arguments, x.size, step, x.size)
 
 
 def activation(out, x, name):
     """out = f(x); each thread owns some elements."""
-    _bias_activation(out.reshape(-1), x.reshape(-1), x.reshape(-1)[:0], CHUNK, KINDS[name])
+    bias_activation(out, x, np.zeros(1, x.dtype), name)
 
 
 def activation_grad(out, g, y, name):
     """out = g f'(x) with f' written in y = f(x); each thread owns some elements."""
-    _activation_grad(out.reshape(-1), g.reshape(-1), y.reshape(-1), KINDS[name])
+    arguments = out.reshape(-1), g.reshape(-1), y.reshape(-1), KINDS[name]
+    launch(_activation_grad, _activation_grad_parallel, arguments, y.size, CHUNK, y.size)
 
 
 def bias_grad(out, g):
     """out[c] = sum_m g[m, c], by chunks of rows in float64."""
-    _bias_grad(out, g.reshape(-1), rows_per_chunk(out.size))
+    step = rows_per_chunk(out.size) * out.size
+    partial = np.empty((-(-g.size // step), out.size))
+    arguments = partial, g.reshape(-1), step
+    launch(_bias_grad, _bias_grad_parallel, arguments, len(partial), 1, g.size)
+    out[:] = partial[0] if len(partial) == 1 else partial.sum(axis=0)
 
 
 @parallel
-def _bias_activation(out, x, bias, step, kind):
-    n = x.size
-    length = tile_length(n // bias.size, bias.size) if bias.size else CHUNK
-    tile = tiled(bias, length) if bias.size else bias
-    if n <= SERIAL:
-        _bias_activation_piece(out, x, tile, length, kind)
-    else:
-        for chunk in prange((n + step - 1) // step):
-            a, b = chunk * step, min(n, (chunk + 1) * step)
-            _bias_activation_piece(out[a:b], x[a:b], tile, length, kind)
+def _bias_activation_parallel(out, x, bias, kind, count, step):
+    for k in prange((count + step - 1) // step):
+        _bias_activation(out, x, bias, kind, k * step, min(count, (k + 1) * step))
 
 
-@inline
-def _bias_activation_piece(out, x, tile, length, kind):
-    for start in range(0, x.size, length):
-        y = out[start : start + length]
-        source = x[start : start + length]
-        if tile.size:
-            for i in range(y.size):
-                y[i] = source[i] + tile[i]
-        else:
-            y[:] = source
-        _activate(y, kind)
+@serial
+def _bias_activation(out, x, bias, kind, start, stop):
+    """Add a row's worth at a time, and activate it while it lies in the first-level cache."""
+    length = tile_length(bias.size)
+    tile = tiled(bias, length)
+    for first in range(start, stop, length):
+        last = min(stop, first + length)
+        y, source = out[first:last], x[first:last]
+        for i in range(y.size):
+            y[i] = source[i] + tile[i]
+        if kind != LINEAR:
+            _activate(y, kind)
 
 
 @inline
 def _activate(y, kind):
-    """y = f(y) on a piece that lies in the first-level cache."""
     zero, slope = y.dtype.type(0), y.dtype.type(LEAKY_SLOPE)
     if kind == RELU:
         for i in range(y.size):
@@ -77,72 +76,58 @@ def _activate(y, kind):
     elif kind == LEAKY_RELU:
         for i in range(y.size):
             y[i] = slope * y[i] if y[i] <= zero else y[i]
-    elif kind == ELU:
-        for i in range(y.size):
-            y[i] = expm1(y[i]) if y[i] <= zero else y[i]
     elif kind == SIGMOID:
         for i in range(y.size):
             y[i] = 1.0 / (1.0 + exp(-y[i]))
-    elif kind == TANH:
+    else:
         for i in range(y.size):
-            y[i] = _tanh(y[i])
+            y[i] = _expm1_or_tanh(np.float64(y[i]), kind == TANH)
 
 
 @inline
-def _tanh(x):
-    e = expm1(-2.0 * abs(np.float64(x)))
-    t = -e / (e + 2.0)
-    return -t if x < 0 else t
+def _expm1_or_tanh(x, tanh):
+    """elu(x) or tanh(x), which share e^z - 1."""
+    e = expm1(-2.0 * abs(x) if tanh else x)
+    t = e / (e + 2.0)
+    t = t if x < 0 else -t
+    return t if tanh else (e if x <= 0 else x)
 
 
 @parallel
-def _activation_grad(out, g, y, kind):
-    n = y.size
-    if n <= SERIAL:
-        _activation_grad_piece(out, g, y, kind)
-    else:
-        for chunk in prange((n + CHUNK - 1) // CHUNK):
-            a, b = chunk * CHUNK, min(n, (chunk + 1) * CHUNK)
-            _activation_grad_piece(out[a:b], g[a:b], y[a:b], kind)
+def _activation_grad_parallel(out, g, y, kind, count, step):
+    for k in prange((count + step - 1) // step):
+        _activation_grad(out, g, y, kind, k * step, min(count, (k + 1) * step))
 
 
-@inline
-def _activation_grad_piece(out, g, y, kind):
-    zero, one, slope = y.dtype.type(0), y.dtype.type(1), y.dtype.type(LEAKY_SLOPE)
-    if kind == LINEAR:
-        out[:] = g
+@serial
+def _activation_grad(out, g, y, kind, start, stop):
+    z, u, v = out[start:stop], g[start:stop], y[start:stop]
+    kinds = out.dtype.type
+    zero, one = kinds(0), kinds(1)
+    if kind == SIGMOID:
+        for i in range(z.size):
+            z[i] = u[i] * (v[i] * (one - v[i]))
+    elif kind == TANH:
+        for i in range(z.size):
+            z[i] = u[i] * ((one - v[i]) * (one + v[i]))
     elif kind == RELU:
-        for i in range(y.size):
-            out[i] = zero if y[i] <= zero else g[i]
-    elif kind == LEAKY_RELU:
-        for i in range(y.size):
-            out[i] = slope * g[i] if y[i] <= zero else g[i]
-    elif kind == ELU:
-        for i in range(y.size):
-            out[i] = g[i] * (y[i] + one) if y[i] <= zero else g[i]
-    elif kind == SIGMOID:
-        for i in range(y.size):
-            out[i] = g[i] * (y[i] * (one - y[i]))
-    elif kind == TANH:
-        for i in range(y.size):
-            out[i] = g[i] * ((one - y[i]) * (one + y[i]))
+        for i in range(z.size):
+            z[i] = zero if v[i] <= zero else u[i]
+    else:
+        # ELU's slope is y + 1 where y <= 0, the others' a constant.
+        slope = kinds(LEAKY_SLOPE if kind == LEAKY_RELU else 1.0)
+        rise = one if kind == ELU else zero
+        for i in range(z.size):
+            z[i] = u[i] * (slope + rise * v[i]) if v[i] <= zero else u[i]
 
 
 @parallel
-def _bias_grad(out, g, rows):
-    channels = out.size
-    length = tile_length(g.size // channels, channels)
-    step = rows * channels
-    chunks = (g.size + step - 1) // step
-    partial = np.zeros((chunks, channels))
-    if g.size <= SERIAL:
-        for chunk in range(chunks):
-            add_columns(partial[chunk], g[chunk * step : (chunk + 1) * step], length)
-    else:
-        for chunk in prange(chunks):
-            add_columns(partial[chunk], g[chunk * step : (chunk + 1) * step], length)
-    for c in range(channels):
-        total = 0.0
-        for chunk in range(chunks):
-            total += partial[chunk, c]
-        out[c] = total
+def _bias_grad_parallel(partial, g, step, count, _):
+    for k in prange(count):
+        _bias_grad(partial, g, step, k, k + 1)
+
+
+@serial
+def _bias_grad(partial, g, step, start, stop):
+    for k in range(start, stop):
+        add_columns(partial[k], g[k * step : (k + 1) * step])

@@ -5,9 +5,9 @@ import math
 import numpy as np
 from numba import prange
 
-from .chunks import SERIAL, rows_per_chunk
+from .chunks import launch, rows_per_chunk
 from .exponential import exp
-from .target import inline, parallel
+from .target import parallel, serial
 
 
 def softmax_cross_entropy(loss, probabilities, logits, labels, ignore_index):
@@ -16,46 +16,44 @@ def softmax_cross_entropy(loss, probabilities, logits, labels, ignore_index):
     A row whose label is `ignore_index` has loss 0, and where its logits give no distribution (NaN,
     inf) p = 1 / C. In any other row NaN or +inf logits give NaN; a logit of -inf gives p = 0.
     """
-    rows = rows_per_chunk(logits.shape[-1])
-    _softmax_cross_entropy(loss, probabilities, logits, labels, ignore_index, rows)
+    arguments = loss, probabilities, logits, labels, ignore_index
+    step = rows_per_chunk(logits.shape[-1])
+    # An exponential is worth several additions.
+    work = 4 * logits.size
+    launch(_cross_entropy, _cross_entropy_parallel, arguments, len(logits), step, work)
 
 
 @parallel
-def _softmax_cross_entropy(loss, probabilities, logits, labels, ignore_index, rows):
-    n = logits.shape[0]
-    if logits.size <= SERIAL // 4:
-        _rows(loss, probabilities, logits, labels, ignore_index)
-    else:
-        for k in prange((n + rows - 1) // rows):
-            a, b = k * rows, min(n, (k + 1) * rows)
-            _rows(loss[a:b], probabilities[a:b], logits[a:b], labels[a:b], ignore_index)
+def _cross_entropy_parallel(loss, probabilities, logits, labels, ignore_index, count, step):
+    for k in prange((count + step - 1) // step):
+        stop = min(count, (k + 1) * step)
+        _cross_entropy(loss, probabilities, logits, labels, ignore_index, k * step, stop)
 
 
-@inline
-def _rows(loss, probabilities, logits, labels, ignore_index):
+@serial
+def _cross_entropy(loss, probabilities, logits, labels, ignore_index, start, stop):
     """Three sweeps: subtract the row's maximum; exponentiate, flat; divide by the row's sum."""
-    n, classes = logits.shape
-    for m in range(n):
+    classes = logits.shape[1]
+    for m in range(start, stop):
         row, y = logits[m], probabilities[m]
         highest = row[0]
         for c in range(1, classes):
-            highest = row[c] if not row[c] <= highest else highest
+            highest = highest if row[c] <= highest else row[c]
         for c in range(classes):
             y[c] = row[c] - highest
-        label = labels[m]
-        loss[m] = y[label] if label != ignore_index else 0
-    flat = probabilities.reshape(-1)
+        loss[m] = y[labels[m]] if labels[m] != ignore_index else 0
+    flat = probabilities[start:stop].reshape(-1)
     for i in range(flat.size):
         flat[i] = exp(flat[i])
-    for m in range(n):
-        y, used = probabilities[m], labels[m] != ignore_index
-        total = 0.0
+    for m in range(start, stop):
+        y, used, total = probabilities[m], labels[m] != ignore_index, 0.0
         for c in range(classes):
             total += y[c]
         if used:
             loss[m] = math.log(total) - loss[m]
         elif not math.isfinite(total):
-            y[:] = 1
+            for c in range(classes):
+                y[c] = 1
             total = np.float64(classes)
         for c in range(classes):
-            y[c] = y[c] / total
+            y[c] /= total

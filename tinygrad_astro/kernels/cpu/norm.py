@@ -1,13 +1,13 @@
 """Batch normalisation of (M, C): moments, y = (x - mean) inv_std gamma + beta, and its gradient.
 
-Ioffe & Szegedy 2015, algorithm 1. Each kernel reads its input from memory once.
+Ioffe & Szegedy 2015, algorithm 1. Each kernel reads its inputs from memory once.
 """
 
 import numpy as np
 from numba import prange
 
-from .chunks import SERIAL, add_columns, rows_per_chunk, tile_length, tiled
-from .target import inline, parallel
+from .chunks import add_columns, fold, launch, rows_per_chunk, tile_length, tiled
+from .target import inline, parallel, serial
 
 ACTIVATIONS = {"linear": False, "relu": True}
 
@@ -15,165 +15,141 @@ ACTIVATIONS = {"linear": False, "relu": True}
 def moments(mean, var, x):
     """mean[c], var[c] = mean and biased variance of x[:, c]; NaN where x has no rows.
 
-    Two passes over each chunk of rows, the second from the cache, in float64; chunks are merged
-    in order by Chan, Golub & LeVeque 1983, equation 2.1.
+    Two passes over each chunk of rows, the second from the cache, in float64. The chunks are
+    merged by the sum of squares within and between them: Chan, Golub & LeVeque 1983, section 2.
     """
-    _moments(mean, var, x.reshape(-1), rows_per_chunk(mean.size))
+    rows = rows_per_chunk(mean.size)
+    partial = np.empty((-(-len(x) // rows), 2, mean.size))
+    arguments = partial, x.reshape(-1), rows
+    launch(_moments, _moments_parallel, arguments, len(partial), 1, x.size)
+    if len(partial) == 1:
+        mean[:], var[:] = partial[0, 0], partial[0, 1] / len(x)
+    elif len(partial) == 0:
+        mean[:], var[:] = np.nan, np.nan
+    else:
+        counts = np.full((len(partial), 1), float(rows))
+        counts[-1] = len(x) - rows * (len(partial) - 1)
+        centre = (partial[:, 0] * counts).sum(axis=0) / len(x)
+        between = (np.square(partial[:, 0] - centre) * counts).sum(axis=0)
+        mean[:], var[:] = centre, (partial[:, 1].sum(axis=0) + between) / len(x)
 
 
 def batch_norm(out, x, mean, inv_std, gamma, beta, activation):
     """out[m, c] = f((x[m, c] - mean[c]) inv_std[c] gamma[c] + beta[c])."""
-    relu = ACTIVATIONS[activation]
-    rows = rows_per_chunk(mean.size)
-    _batch_norm(out.reshape(-1), x.reshape(-1), mean, inv_std, gamma, beta, relu, rows)
+    arguments = out.reshape(-1), x.reshape(-1), mean, inv_std * gamma, beta
+    arguments += (ACTIVATIONS[activation],)
+    step = rows_per_chunk(mean.size) * mean.size
+    launch(_batch_norm, _batch_norm_parallel, arguments, x.size, step, x.size)
 
 
 def batch_norm_sums(sums, g, x, mean, inv_std):
     """sums[0] = sum_m g, sums[1] = sum_m g xhat, xhat = (x - mean) inv_std: beta's and gamma's."""
     rows = rows_per_chunk(mean.size)
-    _batch_norm_sums(sums, g.reshape(-1), x.reshape(-1), mean, inv_std, rows)
+    partial = np.empty((-(-len(x) // rows), 2, mean.size))
+    arguments = partial, g.reshape(-1), x.reshape(-1), mean, rows
+    launch(_batch_norm_sums, _batch_norm_sums_parallel, arguments, len(partial), 1, x.size)
+    total = partial[0] if len(partial) == 1 else partial.sum(axis=0)
+    sums[0], sums[1] = total[0], total[1] * inv_std
 
 
 def batch_norm_input_grad(out, g, x, mean, inv_std, gamma, sums):
     """out = gamma inv_std (g - sums[0] / M - xhat sums[1] / M), mean and variance being x's."""
-    rows = rows_per_chunk(mean.size)
-    flat = out.reshape(-1), g.reshape(-1), x.reshape(-1)
-    _batch_norm_input_grad(*flat, mean, inv_std, gamma, sums, rows)
+    average, slope = sums[0] / max(1, len(x)), sums[1] * inv_std / max(1, len(x))
+    arguments = out.reshape(-1), g.reshape(-1), x.reshape(-1)
+    arguments += (mean, inv_std * gamma, average.astype(x.dtype), slope.astype(x.dtype))
+    step = rows_per_chunk(mean.size) * mean.size
+    launch(_input_grad, _input_grad_parallel, arguments, x.size, step, x.size)
 
 
 @parallel
-def _moments(mean, var, x, rows):
-    channels = mean.size
-    length = tile_length(x.size // channels, channels)
+def _moments_parallel(partial, x, rows, count, _):
+    for k in prange(count):
+        _moments(partial, x, rows, k, k + 1)
+
+
+@serial
+def _moments(partial, x, rows, start, stop):
+    """partial[k, 0] = mean over the rows of chunk k, partial[k, 1] = sum of squares about it."""
+    channels = partial.shape[2]
     step = rows * channels
-    chunks = (x.size + step - 1) // step
-    partial = np.zeros((chunks, 2, channels))
-    if x.size <= SERIAL:
-        for k in range(chunks):
-            _chunk_moments(partial[k], x[k * step : (k + 1) * step], length)
-    else:
-        for k in prange(chunks):
-            _chunk_moments(partial[k], x[k * step : (k + 1) * step], length)
-    for c in range(channels):
-        count, middle, squares = 0, 0.0, 0.0
-        for k in range(chunks):
-            added = min(rows, x.size // channels - count)
-            count += added
-            delta = partial[k, 0, c] - middle
-            middle += delta * (added / count)
-            squares += partial[k, 1, c] + delta * delta * ((count - added) * (added / count))
-        mean[c] = middle if count else np.nan
-        var[c] = squares / count if count else np.nan
-
-
-@inline
-def _chunk_moments(out, x, length):
-    """out[0] = mean over the rows, out[1] = sum of squared differences from it."""
-    channels = out.shape[1]
-    add_columns(out[0], x, length)
-    for c in range(channels):
-        out[0, c] /= x.size // channels
-    middle = tiled(out[0], length)
-    partial = np.zeros(length)
-    for start in range(0, x.size, length):
-        piece = x[start : start + length]
-        for i in range(piece.size):
-            d = piece[i] - middle[i]
-            partial[i] += d * d
-    for start in range(0, length, channels):
+    for k in range(start, stop):
+        chunk, mean = x[k * step : (k + 1) * step], partial[k, 0]
+        add_columns(mean, chunk)
         for c in range(channels):
-            out[1, c] += partial[start + c]
-
-
-@parallel
-def _batch_norm(out, x, mean, inv_std, gamma, beta, relu, rows):
-    channels = mean.size
-    length = tile_length(x.size // channels, channels)
-    middle, scale = tiled(mean, length), tiled(inv_std * gamma, length)
-    shift = tiled(beta, length)
-    step = rows * channels
-    if x.size <= SERIAL:
-        _batch_norm_piece(out, x, middle, scale, shift, relu)
-    else:
-        for k in prange((x.size + step - 1) // step):
-            a, b = k * step, min(x.size, (k + 1) * step)
-            _batch_norm_piece(out[a:b], x[a:b], middle, scale, shift, relu)
+            mean[c] /= chunk.size // channels
+        _squares(partial[k, 1], chunk, tiled(mean, tile_length(channels)))
 
 
 @inline
-def _batch_norm_piece(out, x, mean, scale, shift, relu):
-    zero = out.dtype.type(0)
+def _squares(total, x, mean):
+    partial = np.zeros(mean.size)
     for start in range(0, x.size, mean.size):
-        y, source = out[start : start + mean.size], x[start : start + mean.size]
+        piece = x[start : start + mean.size]
+        for i in range(piece.size):
+            d = piece[i] - mean[i]
+            partial[i] += d * d
+    fold(total, partial)
+
+
+@parallel
+def _batch_norm_parallel(out, x, mean, scale, beta, relu, count, step):
+    for k in prange((count + step - 1) // step):
+        _batch_norm(out, x, mean, scale, beta, relu, k * step, min(count, (k + 1) * step))
+
+
+@serial
+def _batch_norm(out, x, mean, scale, beta, relu, start, stop):
+    length = tile_length(mean.size)
+    centre, factor, shift = tiled(mean, length), tiled(scale, length), tiled(beta, length)
+    zero = out.dtype.type(0)
+    for first in range(start, stop, length):
+        last = min(stop, first + length)
+        y, source = out[first:last], x[first:last]
         for i in range(y.size):
-            y[i] = (source[i] - mean[i]) * scale[i] + shift[i]
+            y[i] = (source[i] - centre[i]) * factor[i] + shift[i]
         if relu:
             for i in range(y.size):
                 y[i] = zero if y[i] <= zero else y[i]
 
 
 @parallel
-def _batch_norm_sums(sums, g, x, mean, inv_std, rows):
-    channels = mean.size
-    length = tile_length(x.size // channels, channels)
-    middle = tiled(mean, length)
-    step = rows * channels
-    chunks = (x.size + step - 1) // step
-    partial = np.zeros((chunks, 2, channels))
-    if x.size <= SERIAL:
-        for k in range(chunks):
-            a, b = k * step, (k + 1) * step
-            _chunk_sums(partial[k], g[a:b], x[a:b], middle)
-    else:
-        for k in prange(chunks):
-            a, b = k * step, (k + 1) * step
-            _chunk_sums(partial[k], g[a:b], x[a:b], middle)
-    for c in range(channels):
-        total, products = 0.0, 0.0
-        for k in range(chunks):
-            total += partial[k, 0, c]
-            products += partial[k, 1, c]
-        sums[0, c] = total
-        sums[1, c] = products * inv_std[c]
+def _batch_norm_sums_parallel(partial, g, x, mean, rows, count, _):
+    for k in prange(count):
+        _batch_norm_sums(partial, g, x, mean, rows, k, k + 1)
 
 
-@inline
-def _chunk_sums(out, g, x, mean):
-    """out[0] += sum of g over the rows, out[1] += sum of g (x - mean)."""
-    length, channels = mean.size, out.shape[1]
-    total, products = np.zeros(length), np.zeros(length)
-    for start in range(0, x.size, length):
-        u, v = g[start : start + length], x[start : start + length]
-        for i in range(u.size):
-            total[i] += u[i]
-            products[i] += np.float64(u[i]) * (v[i] - mean[i])
-    for start in range(0, length, channels):
-        for c in range(channels):
-            out[0, c] += total[start + c]
-            out[1, c] += products[start + c]
+@serial
+def _batch_norm_sums(partial, g, x, mean, rows, start, stop):
+    """partial[k, 0] = sum of g over the rows of chunk k, partial[k, 1] = sum of g (x - mean)."""
+    length, step = tile_length(mean.size), rows * mean.size
+    centre, total, products = tiled(mean, length), np.empty(length), np.empty(length)
+    for k in range(start, stop):
+        for i in range(length):
+            total[i] = products[i] = 0.0
+        for first in range(k * step, min(x.size, (k + 1) * step), length):
+            last = min(x.size, (k + 1) * step, first + length)
+            u, v = g[first:last], x[first:last]
+            for i in range(u.size):
+                total[i] += u[i]
+                products[i] += np.float64(u[i]) * np.float64(v[i] - centre[i])
+        fold(partial[k, 0], total)
+        fold(partial[k, 1], products)
 
 
 @parallel
-def _batch_norm_input_grad(out, g, x, mean, inv_std, gamma, sums, rows):
-    channels = mean.size
-    count = mean.dtype.type(max(1, x.size // channels))
-    length = tile_length(x.size // channels, channels)
-    middle, scale = tiled(mean, length), tiled(inv_std * gamma, length)
-    average, slope = tiled(sums[0] / count, length), tiled(sums[1] * inv_std / count, length)
-    step = rows * channels
-    if x.size <= SERIAL:
-        _input_grad_piece(out, g, x, middle, scale, average, slope)
-    else:
-        for k in prange((x.size + step - 1) // step):
-            a, b = k * step, min(x.size, (k + 1) * step)
-            _input_grad_piece(out[a:b], g[a:b], x[a:b], middle, scale, average, slope)
+def _input_grad_parallel(out, g, x, mean, scale, average, slope, count, step):
+    for k in prange((count + step - 1) // step):
+        stop = min(count, (k + 1) * step)
+        _input_grad(out, g, x, mean, scale, average, slope, k * step, stop)
 
 
-@inline
-def _input_grad_piece(out, g, x, mean, scale, average, slope):
-    length = mean.size
-    for start in range(0, x.size, length):
-        y = out[start : start + length]
-        u, v = g[start : start + length], x[start : start + length]
+@serial
+def _input_grad(out, g, x, mean, scale, average, slope, start, stop):
+    length = tile_length(mean.size)
+    centre, factor = tiled(mean, length), tiled(scale, length)
+    level, tilt = tiled(average, length), tiled(slope, length)
+    for first in range(start, stop, length):
+        last = min(stop, first + length)
+        y, u, v = out[first:last], g[first:last], x[first:last]
         for i in range(y.size):
-            y[i] = scale[i] * (u[i] - average[i] - (v[i] - mean[i]) * slope[i])
+            y[i] = factor[i] * (u[i] - level[i] - (v[i] - centre[i]) * tilt[i])
