@@ -4,6 +4,7 @@ from tinygrad_astro.layers import operators as _operators  # noqa: F401  (x + y 
 from tinygrad_astro.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from tinygrad_astro.layers.convolution import Conv1D, Conv2D
 from tinygrad_astro.layers.core import Dense, Flatten, Permute, RepeatVector, Rescaling, Reshape
+from tinygrad_astro.layers.fitting import CropTo, PadToMultiple
 from tinygrad_astro.layers.input import Input, InputLayer
 from tinygrad_astro.layers.layer import Layer
 from tinygrad_astro.layers.merging import (
@@ -62,13 +63,13 @@ from tinygrad_astro.layers.transposed import Conv1DTranspose, Conv2DTranspose
 
 __all__ = [
     "Activation", "Add", "Average", "AveragePooling1D", "AveragePooling2D", "BatchNormalization",
-    "Concatenate", "Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose", "Cropping1D",
+    "Concatenate", "Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose", "CropTo", "Cropping1D",
     "Cropping2D", "Dense", "DepthwiseConv2D", "Dropout", "ELU", "Flatten", "GaussianNoise",
     "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D",
     "GroupNormalization", "Input", "InputLayer", "L2Pooling1D", "L2Pooling2D", "Layer",
     "LayerNormalization", "LeakyReLU", "MaxPooling1D", "MaxPooling2D", "MaxUnpooling2D", "Maximum",
-    "Minimum", "Multiply", "PReLU", "Permute", "ReLU", "RepeatVector", "Rescaling", "Reshape",
-    "SeparableConv2D", "Softmax", "SpatialDropout1D", "SpatialDropout2D", "Subtract",
+    "Minimum", "Multiply", "PReLU", "PadToMultiple", "Permute", "ReLU", "RepeatVector", "Rescaling",
+    "Reshape", "SeparableConv2D", "Softmax", "SpatialDropout1D", "SpatialDropout2D", "Subtract",
     "SumPooling1D", "SumPooling2D", "Symbol", "UpSampling1D", "UpSampling2D", "ZeroPadding1D",
     "ZeroPadding2D", "add", "average", "concatenate", "maximum", "minimum", "multiply", "subtract",
 ]  # fmt: skip

@@ -52,6 +52,7 @@ class Layer(WeightTree):
     array([[1., 2.]], dtype=float32)
     """
 
+    note: str | None = None  # a line that summary() adds
     input_rank: int | None = None
     input_channels: int | None = None
 

@@ -109,7 +109,7 @@ def trace(layer, *shapes):
     try:
         return symbols, layer.call(*symbols)
     finally:
-        for inner in layer.sublayers(deep=True):
+        for inner in layer.sublayers():
             inner.nodes = [node for node in inner.nodes if node.birth < before]
 
 

@@ -64,25 +64,28 @@ class WeightTree:
         self._weights.append(Weight(name, made, trainable))
         return made
 
-    def sublayers(self, deep=False) -> list["WeightTree"]:
-        """List the layers that this one keeps in its attributes, each once; `deep`: theirs too."""
+    def children(self) -> list["WeightTree"]:
+        """List the layers kept in the attributes of this one, each once."""
+        kept = [x for value in vars(self).values() for x in leaves(value)]
+        found = {id(x): x for x in kept if isinstance(x, WeightTree) and x is not self}
+        return list(found.values())
+
+    def sublayers(self) -> list["WeightTree"]:
+        """List the layers inside this one at any depth, each once."""
         found: dict[int, WeightTree] = {}
-        pending = [self]
+        pending = self.children()
         while pending:
-            layer = pending.pop(0)
-            kept = [x for value in vars(layer).values() for x in leaves(value)]
-            for inner in kept:
-                if isinstance(inner, WeightTree) and inner is not self and id(inner) not in found:
-                    found[id(inner)] = inner
-                    if deep:
-                        pending.append(inner)
+            inner = pending.pop(0)
+            if inner is not self and id(inner) not in found:
+                found[id(inner)] = inner
+                pending += inner.children()
         return list(found.values())
 
     def named_weights(self, prefix="") -> list[tuple[str, Weight]]:
         """List ("layer/weight", Weight) of this layer and all inside it, shared ones once."""
         path = f"{prefix}{self.name}/"
         found = {id(w.tensor): (path + w.name, w) for w in self._weights}
-        for inner in self.sublayers():
+        for inner in self.children():
             for name, weight in inner.named_weights(path):
                 found.setdefault(id(weight.tensor), (name, weight))
         return list(found.values())
@@ -98,7 +101,7 @@ class WeightTree:
         if not self._trainable:
             return []
         found = {id(w.tensor): w.tensor for w in self._weights if w.trainable}
-        for inner in self.sublayers():
+        for inner in self.children():
             found.update((id(w), w) for w in inner.trainable_weights)
         return list(found.values())
 
@@ -119,7 +122,7 @@ class WeightTree:
 
     @trainable.setter
     def trainable(self, value) -> None:
-        for layer in [self, *self.sublayers(deep=True)]:
+        for layer in [self, *self.sublayers()]:
             layer._trainable = bool(value)
             for weight in layer._weights:
                 weight.tensor.requires_grad = bool(value) and weight.trainable
@@ -169,7 +172,7 @@ class WeightTree:
 
     def to(self, device: str) -> "WeightTree":
         """Move the weights to "cpu" or "cuda"; gives the layer itself."""
-        for layer in [self, *self.sublayers(deep=True)]:
+        for layer in [self, *self.sublayers()]:
             layer._device = device
             for weight in layer._weights:
                 weight.tensor.data = weight.tensor.detach().to(device).data

@@ -1,0 +1,17 @@
+"""Models: Sequential, functional graphs, subclasses; files; and networks of the literature."""
+
+from tinygrad_astro.layers.input import Input
+from tinygrad_astro.models.architecture import register
+from tinygrad_astro.models.dominguez_sanchez import dominguez_sanchez18
+from tinygrad_astro.models.model import Model
+from tinygrad_astro.models.resnet import resnet18, resnet34, resnet50
+from tinygrad_astro.models.saving import load_model, load_weights, save_model, save_weights
+from tinygrad_astro.models.sequential import Sequential
+from tinygrad_astro.models.unet import unet, valid_sizes
+
+register(Model)
+register(Sequential)
+
+__all__ = ["Input", "Model", "Sequential", "dominguez_sanchez18", "load_model", "load_weights"]
+__all__ += ["register", "resnet18", "resnet34", "resnet50", "save_model", "save_weights"]
+__all__ += ["unet", "valid_sizes"]
