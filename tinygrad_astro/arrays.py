@@ -3,10 +3,47 @@
 import numpy as np
 
 
+def native_dtype(dtype) -> np.dtype:
+    """Check a dtype that a tensor shall have, and give it in native byte order.
+
+    Raises
+    ------
+    TypeError
+        If it is neither boolean, integer, float32 nor float64.
+    """
+    found = np.dtype(dtype).newbyteorder("=")
+    if found.kind not in "iub" and found not in (np.float32, np.float64):
+        raise TypeError(
+            f"a tensor cannot have dtype {np.dtype(dtype)}; expected float32, float64, an integer "
+            "or bool"
+        )
+    return found
+
+
+def take_over(exporter):
+    """Give an array on the memory of a DLPack exporter."""
+    try:
+        return np.from_dlpack(exporter)
+    except RuntimeError as error:
+        kind, dtype = type(exporter).__name__, getattr(exporter, "dtype", "unknown")
+        raise TypeError(
+            f"cannot take over a {kind} of dtype {dtype} through DLPack: {error}; convert it to "
+            "float32 on the CPU first"
+        ) from None
+
+
 def as_array(data, dtype=None):
-    """Make a native array of real numbers; Python floats become float32, arrays keep dtype."""
+    """Make a native array of real numbers; Python floats become float32, arrays keep dtype.
+
+    Half precision becomes float32, and long double float64: what the kernels compute in.
+    """
     if hasattr(data, "__dlpack__") and not isinstance(data, (np.ndarray, np.generic)):
-        data = np.from_dlpack(data)
+        data = take_over(data)
+    if np.ma.is_masked(data):
+        raise TypeError(
+            "a masked array would lose its mask here, and masked values would count; give "
+            "array.filled(value) as data and ~array.mask as weights or mask"
+        )
     try:
         array = np.asarray(data)
     except ValueError as error:
@@ -15,10 +52,9 @@ def as_array(data, dtype=None):
         raise TypeError(
             f"cannot make a tensor of dtype {array.dtype}; expected real numbers or booleans"
         )
-    if dtype is None and not isinstance(data, (np.ndarray, np.generic)) and array.dtype.kind == "f":
-        dtype = np.float32
-    if dtype is None:
-        dtype = array.dtype.newbyteorder("=")
-        if dtype.kind == "f" and dtype.itemsize not in (4, 8):
-            dtype = np.dtype(np.float32 if dtype.itemsize < 4 else np.float64)
-    return array.astype(dtype, copy=False)
+    if dtype is not None:
+        return array.astype(native_dtype(dtype), copy=False)
+    if array.dtype.kind != "f":
+        return array.astype(array.dtype.newbyteorder("="), copy=False)
+    double = hasattr(data, "dtype") and array.dtype.itemsize >= 8
+    return array.astype(np.float64 if double else np.float32, copy=False)

@@ -7,6 +7,13 @@ from tinygrad_astro.pullback import vjp
 from tinygrad_astro.tape import Tensor, lift
 
 
+def _demand_arguments(argnums, picked, args):
+    if any(not isinstance(a, int) or not -len(args) <= a < len(args) for a in picked):
+        raise ValueError(
+            f"argnums={argnums!r}, but {len(args)} positional arguments were given, numbered from 0"
+        )
+
+
 def value_and_grad(f, argnums=0):
     """Give a function that evaluates f and its gradient: (f(x), df/dx).
 
@@ -37,10 +44,7 @@ def value_and_grad(f, argnums=0):
     picked = (argnums,) if isinstance(argnums, int) else tuple(argnums)
 
     def evaluate(*args, **kwargs):
-        if any(not -len(args) <= a < len(args) for a in picked):
-            raise ValueError(
-                f"argnums={argnums!r}, but {len(args)} positional arguments were given"
-            )
+        _demand_arguments(argnums, picked, args)
 
         def of_picked(*chosen):
             full = list(args)
@@ -113,6 +117,11 @@ def jacobian(f, argnums=0):
     callable
         Takes f's arguments, gives a Tensor of shape `out.shape + x.shape`.
 
+    Raises
+    ------
+    ValueError
+        If `argnums` is not among the arguments.
+
     Examples
     --------
     >>> import tinygrad_astro as ta
@@ -122,8 +131,12 @@ def jacobian(f, argnums=0):
     """
 
     def evaluate(*args, **kwargs):
+        _demand_arguments(argnums, (argnums,), args)
+
         def of_one(x):
-            return f(*args[:argnums], x, *args[argnums + 1 :], **kwargs)
+            full = list(args)
+            full[argnums] = x
+            return f(*full, **kwargs)
 
         out, pullback = vjp(of_one, args[argnums])
         rows = []

@@ -4,6 +4,7 @@ The function is called on *aliases* of its arguments. An alias is a record of it
 back along the tape can stop there, even where the argument is tracked by an outer derivative.
 """
 
+from tinygrad_astro.kernels import xp
 from tinygrad_astro.modes import is_recording, set_mode
 from tinygrad_astro.tape import (
     Record,
@@ -19,6 +20,11 @@ from tinygrad_astro.tape import (
 @primitive(lambda g, out, x: g, keeps="")
 def _alias(x):
     return x
+
+
+def _zeros(x):
+    """Zeros like x, which 0 * x is not where x is infinite."""
+    return Tensor(xp(x.data).zeros_like(x.data))
 
 
 def trace(f, primals):
@@ -84,7 +90,7 @@ def vjp(f, *primals):
             grads = reverse(out.record, g, graph, stop=stops, order=order)
         found = [grads.get(alias.record) for alias in aliases]
         return tuple(
-            alias.detach() * 0.0 if value is None else value
+            _zeros(alias) if value is None else value
             for alias, value in zip(aliases, found, strict=True)
         )
 
@@ -132,6 +138,6 @@ def jvp(f, primals, tangents):
         products = [(g * v).sum() for g, v in zip(pullback(u), tangents, strict=True)]
         return sum(products[1:], products[0])
 
-    tangent = vjp(paired, out.detach() * 0.0)[1](1.0)[0]
+    tangent = vjp(paired, _zeros(out))[1](1.0)[0]
     tracked = out.requires_grad or any(t.requires_grad for t in tangents)
     return out, (tangent if tracked else tangent.detach())

@@ -17,6 +17,7 @@ from types import MethodType
 import numpy as np
 
 from tinygrad_astro.arrays import as_array
+from tinygrad_astro.kernels import xp
 from tinygrad_astro.modes import mode
 
 
@@ -70,8 +71,10 @@ class Tensor:
         self._leaf = bool(value)
 
     def detach(self) -> "Tensor":
-        """Give the same values without the tape."""
-        return Tensor(self.data)
+        """Give the same values without the tape; read-only, for the tape may need them."""
+        made = Tensor(self.data)
+        made._kept = self._kept or self.requires_grad
+        return made
 
     def backward(self, gradient=None, create_graph: bool = False) -> None:
         """Add d(self)/d(leaf) to `.grad` of every leaf that `self` was computed from.
@@ -99,8 +102,19 @@ class Tensor:
         g = cotangent(gradient, self)
         start = self.record or self
         grads = reverse(start, g, create_graph, release=not create_graph)
+        taken = {id(g.data)}
         for leaf, value in grads.items():
-            leaf.grad = value if leaf.grad is None else leaf.grad + value
+            value = value if leaf.grad is None else leaf.grad + value
+            leaf.grad = value if create_graph else _own(value, taken)
+
+
+def _own(value, taken):
+    """Give the gradient an array that no other gradient or caller shares, fit to be scaled."""
+    flags = value.data.flags
+    if id(value.data) in taken or not (flags["C_CONTIGUOUS"] and flags["OWNDATA"]):
+        value = Tensor(xp(value.data).array(value.data, order="C"))
+    taken.add(id(value.data))
+    return value
 
 
 _births = itertools.count()
@@ -263,9 +277,7 @@ def lift(inputs):
 
 
 def _refuse_nan(value, name, record=None):
-    if value.data.dtype.kind != "f" or not np.isnan(np.sum(value.data)):
-        return
-    if not np.isnan(value.data).any():  # inf - inf in the sum alone is no NaN of the op
+    if value.data.dtype.kind != "f" or not xp(value.data).isnan(value.data).any():
         return
     if record is None:
         record = value.record or Record(Primitive(len, (), None, ""), (), {}, value.data)
@@ -284,13 +296,13 @@ def cotangent(gradient, out):
                 f"a gradient is needed to start from a tensor of shape {out.data.shape}; give one "
                 "of that shape, or reduce to a single value with .sum() or .mean()"
             )
-        return Tensor(np.ones_like(out.data)) if out.device == "cpu" else out.detach() * 0 + 1
+        return Tensor(xp(out.data).ones_like(out.data))
     g = gradient if isinstance(gradient, Tensor) else lift([out, gradient])[1]
     if g.data.shape != out.data.shape:
         raise ValueError(
             f"the gradient has shape {g.data.shape}, expected the output's {out.data.shape}"
         )
-    return g
+    return g if g.data.dtype == out.data.dtype else g.astype(out.data.dtype)
 
 
 def reachable(start, stop=()):
@@ -310,18 +322,22 @@ def reachable(start, stop=()):
             source = node.inputs[0]
             outside = outside or source.record is not None or source._leaf
             continue
-        if node.inputs is None:
-            raise RuntimeError(
-                f"the tape behind {node.op.__name__} (recorded at {node.line}) was released by an "
-                "earlier backward(); compute the value again, or use backward(create_graph=True)"
-            )
-        for x in node.inputs:
+        for x in _inputs(node):
             source = x.record or (x if x._leaf else None)
             if source is not None and source not in seen:
                 seen.add(source)
                 stack.append(source)
     found.sort(key=lambda record: record.birth)
     return found, outside
+
+
+def _inputs(record):
+    if record.inputs is None:
+        raise RuntimeError(
+            f"the tape behind {record.op.__name__} (recorded at {record.line}) was released by an "
+            "earlier backward(); compute the value again, or use backward(create_graph=True)"
+        )
+    return record.inputs
 
 
 def reverse(start, g, create_graph, release=False, stop=(), order=None):
@@ -333,42 +349,47 @@ def reverse(start, g, create_graph, release=False, stop=(), order=None):
         order = reachable(start, stop)[0]
     order = list(order)
     grads = {start: g}
-    before, mode.recording = mode.recording, create_graph
+    recording, anomaly = mode.recording, mode.anomaly
+    mode.recording, mode.anomaly = create_graph, False  # a NaN is blamed on the op, not on its rule
     try:
-        while order:
-            record = order.pop()
-            if record in stop or record not in grads:
-                continue
-            _pull(record, grads)
-            if release:
-                record.inputs = record.out = None
+        with np.errstate(all="ignore"):
+            while order:
+                record = order.pop()
+                if record in stop or record not in grads:
+                    continue
+                _pull(record, grads, anomaly)
+                if release:
+                    record.inputs = record.out = None
     finally:
-        mode.recording = before
+        mode.recording, mode.anomaly = recording, anomaly
     return grads
 
 
-def _pull(record, grads):
-    g = grads.pop(record)
+def _pull(record, grads, anomaly):
+    g, inputs = grads.pop(record), _inputs(record)
     try:
         pulled = record.op.pullback(record, g)
-    except (AnomalyError, GradientError):
+        if len(pulled) != len(inputs):
+            raise ValueError(f"{len(pulled)} gradients for {len(inputs)} inputs")
+    except GradientError:
         raise
     except Exception as error:
         raise GradientError(
             f"the gradient rule of {record.op.__name__} failed with "
             f"{type(error).__name__}: {error}; the op was recorded at {record.line}"
         ) from error
-    for x, value in zip(record.inputs, pulled, strict=True):
+    for x, value in zip(inputs, pulled):
         node = x.record or (x if x._leaf else None)
         if node is None or value is None:
             continue
-        if value.data.shape != x.shape:
+        if type(value) is not Tensor or value.data.shape != x.shape:
             raise GradientError(
-                f"the gradient rule of {record.op.__name__} gave shape {value.data.shape} for an "
-                f"input of shape {x.shape}; the op was recorded at {record.line}"
+                f"the gradient rule of {record.op.__name__} gave a {type(value).__name__} of shape "
+                f"{np.shape(value)}, expected a Tensor of its input's shape {x.shape}; the op was "
+                f"recorded at {record.line}"
             )
         if value.data.dtype != x.dtype:
             value = value.astype(x.dtype)
-        if mode.anomaly:
+        if anomaly:
             _refuse_nan(value, record.op.__name__, record)
         grads[node] = grads[node] + value if node in grads else value

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tinygrad_astro import ops
-from tinygrad_astro.arrays import as_array
+from tinygrad_astro.arrays import as_array, native_dtype, take_over
 from tinygrad_astro.tape import Tensor
 
 
@@ -13,9 +13,10 @@ def tensor(data, dtype=None, device="cpu", requires_grad: bool = False) -> Tenso
     Parameters
     ----------
     data : array_like
-        Python floats become float32; an array keeps its dtype, in native byte order.
+        Python floats become float32; an array keeps its dtype, in native byte order. Memory is
+        shared where it can be, unless the tensor is tracked.
     dtype : dtype, optional
-        Convert to this.
+        Convert to this: float32, float64, an integer or bool.
     device : str
         "cpu" or "cuda".
     requires_grad : bool
@@ -24,7 +25,8 @@ def tensor(data, dtype=None, device="cpu", requires_grad: bool = False) -> Tenso
     Raises
     ------
     TypeError
-        If `data` is ragged, holds objects, strings, dates or complex numbers.
+        If `data` is ragged, holds objects, strings, dates or complex numbers, or is a masked
+        array; or `dtype` is none of those.
 
     Examples
     --------
@@ -33,12 +35,12 @@ def tensor(data, dtype=None, device="cpu", requires_grad: bool = False) -> Tenso
     dtype('float32')
     """
     if isinstance(data, Tensor):
-        array = data.data if dtype is None else data.data.astype(dtype)
+        array = data.data if dtype is None else data.data.astype(native_dtype(dtype), copy=False)
     else:
         array = as_array(data, dtype)
     if requires_grad and array.dtype.kind != "f":
         array = array.astype(np.float32)
-    made = Tensor(array)
+    made = Tensor(array.copy() if requires_grad else array)
     if device != "cpu":
         made = made.to(device)
     made._leaf = bool(requires_grad)
@@ -158,7 +160,12 @@ def _setitem(self, key, value):
             "a tensor on the tape cannot be written in place, its gradients would be wrong; "
             "write ta.ops.where(mask, value, t) or join parts with ta.ops.concatenate instead"
         )
-    self.data[key] = value.numpy() if isinstance(value, Tensor) else value
+    if isinstance(value, Tensor) and value.requires_grad:
+        raise TypeError(
+            "writing a tracked value into an array would leave the tape silently; join parts with "
+            "ta.ops.concatenate or ta.ops.where, or write value.detach() to leave it on purpose"
+        )
+    self.data[key.numpy() if isinstance(key, Tensor) else key] = np.asarray(value)
 
 
 def _repr(self):
@@ -168,6 +175,11 @@ def _repr(self):
     else:
         how = ", requires_grad=True" if self.requires_grad else ""
     return f"tensor({text}, shape={self.shape}, dtype={self.dtype}{how})"
+
+
+def _format(self, spec):
+    """Format a single value as a number: f"{loss:.3f}"."""
+    return format(self.item(), spec) if spec else str(self)
 
 
 def _len(self):
@@ -182,6 +194,7 @@ Tensor.to = _to
 Tensor.__array__ = _array
 Tensor.__setitem__ = _setitem
 Tensor.__repr__ = _repr
+Tensor.__format__ = _format
 Tensor.__len__ = _len
 Tensor.__iter__ = lambda self: (self[i] for i in range(len(self)))
 Tensor.__float__ = lambda self: float(self.item())
@@ -272,7 +285,6 @@ def from_dlpack(source) -> Tensor:
     >>> ta.from_dlpack(np.ones(2, np.float32)).numpy()
     array([1., 1.], dtype=float32)
     """
-    array = np.from_dlpack(source)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"cannot make a tensor of dtype {array.dtype}; expected real numbers")
+    array = take_over(source)
+    native_dtype(array.dtype)
     return Tensor(array)
