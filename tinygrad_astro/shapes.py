@@ -117,6 +117,8 @@ def conv(inputs, kernel, strides, padding, dilation, groups=1):
     if isinstance(groups, bool) or not isinstance(groups, Integral) or groups < 1:
         raise ValueError(f"groups={groups!r}: expected an integer of at least 1")
     *window, c_in, c_out = kernel
+    if 0 in window:
+        raise ValueError(f"conv got a kernel of shape {tuple(kernel)}, which has no taps")
     if inputs[-1] != c_in * groups:
         raise ValueError(
             f"conv got {inputs[-1]} input channels (input shape {tuple(inputs)}), but the kernel "
@@ -151,6 +153,8 @@ def conv_transpose(inputs, kernel, strides, padding, output_padding, dilation):
     strides = per_axis(strides, rank, "strides")
     dilation = per_axis(dilation, rank, "dilation_rate")
     *window, c_out, c_in = kernel
+    if 0 in window:
+        raise ValueError(f"conv_transpose got a kernel of shape {tuple(kernel)}, without taps")
     if inputs[-1] != c_in:
         raise ValueError(
             f"conv_transpose got {inputs[-1]} input channels (input shape {tuple(inputs)}), but "
@@ -240,6 +244,15 @@ def normal_axes(axis, ndim: int) -> tuple[int, ...]:
     if len(found) != len(given):
         raise ValueError(f"axis={axis!r} names an axis twice")
     return tuple(found)
+
+
+def normal_axis(axis, ndim: int) -> int:
+    """Give one axis as a non-negative integer."""
+    if isinstance(axis, bool) or not isinstance(axis, Integral):
+        raise ValueError(f"axis={axis!r}: expected one integer")
+    if not -ndim <= axis < ndim:
+        raise ValueError(f"axis={axis} is out of range for a tensor of {ndim} axes")
+    return int(axis) % ndim
 
 
 def broadcast_axes(shape, target) -> tuple[int, ...]:

@@ -13,7 +13,6 @@ from tinygrad_astro.ops.elementwise import (
     erf,
     exp,
     greater,
-    log1p,
     maximum,
     minimum,
     multiply,
@@ -101,7 +100,7 @@ def bias_activation(inputs, bias, activation="linear"):
         If the bias does not have one value per channel, or the name is another.
     """
     x, bias = lift([_floats(inputs), bias])
-    if bias.shape != x.shape[-1:]:
+    if x.ndim == 0 or bias.shape != x.shape[-1:]:
         raise ValueError(
             f"bias of shape {bias.shape} for inputs {x.shape}, expected {x.shape[-1:]}"
         )
@@ -148,10 +147,14 @@ def leaky_relu(x, negative_slope=0.2):
     return where(greater(x, 0.0), x, multiply(x, negative_slope))
 
 
+@primitive(lambda g, out, x: multiply(g, sigmoid(x)), keeps="x")
+def _softplus(x):
+    return xp(x).maximum(x, 0) + xp(x).log1p(xp(x).exp(-xp(x).abs(x)))
+
+
 def softplus(x):
-    """ln(1 + e**x), without overflow."""
-    x = _floats(x)
-    return add(maximum(x, 0.0), log1p(exp(negative(_magnitude(x)))))
+    """ln(1 + e**x), without overflow; its slope is sigmoid(x), 1/2 at 0."""
+    return _softplus(_floats(x))
 
 
 def _magnitude(x):

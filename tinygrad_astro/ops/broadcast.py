@@ -4,6 +4,7 @@ Summing and broadcasting are each other's transpose, so each one's rule is the o
 """
 
 import math
+import operator
 from numbers import Integral
 
 from tinygrad_astro import shapes
@@ -25,17 +26,18 @@ def reshape(x, shape):
         If the number of values differs.
     """
     (x,) = lift([x])
-    shape = (shape,) if isinstance(shape, Integral) else tuple(int(n) for n in shape)
+    shape = (shape,) if isinstance(shape, Integral) else tuple(map(operator.index, shape))
     known = math.prod(n for n in shape if n != -1)
     unknown = shape.count(-1)
     if (
         unknown > 1
+        or min(shape, default=0) < -1
         or (unknown and (known == 0 or x.size % known))
         or (not unknown and known != x.size)
     ):
         raise ValueError(
             f"cannot reshape {x.shape} ({x.size} values) into {shape}; the products of the sizes "
-            "must be equal, and at most one size may be -1"
+            "must be equal, and at most one size may be -1 (it follows from the others)"
         )
     return x if shape == x.shape else _reshape(x, shape=shape)
 

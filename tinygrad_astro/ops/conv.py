@@ -12,7 +12,8 @@ Dumoulin & Visin 2016 (arXiv:1603.07285) draw every case; sizes are in shapes.py
 
 from tinygrad_astro import shapes
 from tinygrad_astro.kernels import of, xp
-from tinygrad_astro.tape import lift, primitive
+from tinygrad_astro.ops.elementwise import one_float_dtype
+from tinygrad_astro.tape import primitive
 
 
 def _as_image(x):
@@ -70,13 +71,6 @@ def conv_weight_grad(x, g, *, size, shape, strides, pads, dilation, groups):
     return out
 
 
-def _one_dtype(x, w):
-    x, w = lift([x, w])
-    if x.dtype.kind != "f":
-        x = x.astype(w.dtype if w.dtype.kind == "f" else "float32")
-    return x, w if w.dtype == x.dtype else w.astype(x.dtype)
-
-
 def conv(inputs, kernel, strides=1, padding="valid", dilation_rate=1, groups=1):
     """out[n,i,j,d] = sum_abc inputs[n, i s + a r, j s + b r, c] kernel[a,b,c,d], correlating.
 
@@ -112,7 +106,7 @@ def conv(inputs, kernel, strides=1, padding="valid", dilation_rate=1, groups=1):
     >>> ta.ops.conv([[[1.0], [2.0], [4.0]]], [[[-1.0]], [[1.0]]]).numpy().ravel()
     array([1., 2.], dtype=float32)
     """
-    x, w = _one_dtype(inputs, kernel)
+    x, w = one_float_dtype(inputs, kernel)
     shape, strides, pads, dilation = shapes.conv(
         x.shape, w.shape, strides, padding, dilation_rate, groups
     )
@@ -154,7 +148,7 @@ def conv_transpose(
     >>> ta.ops.conv_transpose([[[1.0], [2.0]]], [[[1.0]], [[3.0]]], strides=2).numpy().ravel()
     array([1., 3., 2., 6.], dtype=float32)
     """
-    g, w = _one_dtype(inputs, kernel)
+    g, w = one_float_dtype(inputs, kernel)
     size, strides, pads, dilation = shapes.conv_transpose(
         g.shape, w.shape, strides, padding, output_padding, dilation_rate
     )

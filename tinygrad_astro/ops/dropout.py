@@ -4,6 +4,9 @@ The mask is a pure function of (seed, rate, element), so nothing is stored: the 
 same mask again, and every device draws the same bits.
 """
 
+import operator
+from numbers import Real
+
 import numpy as np
 
 from tinygrad_astro.kernels import of, xp
@@ -19,6 +22,10 @@ def _dropout(x, rate, seed):
     return out
 
 
+def _word(seed):
+    return operator.index(seed) % 2**64
+
+
 def dropout(inputs, rate, seed):
     """Zero each value with probability `rate`, and divide the others by 1 - rate.
 
@@ -28,29 +35,31 @@ def dropout(inputs, rate, seed):
     rate : float in [0, 1)
         Resolved in steps of 1/65536.
     seed : int
-        The same seed gives the same mask.
+        The same seed gives the same mask; its low 64 bits count.
 
     Raises
     ------
     ValueError
-        If the rate is outside [0, 1).
+        If the rate is no number in [0, 1).
+    TypeError
+        If the seed is not an integer.
     """
     (x,) = lift([inputs])
     x = x if x.dtype.kind == "f" else x.astype(np.float32)
-    if not 0 <= rate < 1:
+    if not isinstance(rate, Real) or not 0 <= rate < 1:
         raise ValueError(f"dropout rate {rate!r}: expected a number in [0, 1)")
-    return x if rate == 0 else _dropout(x, rate=float(rate), seed=int(seed))
+    return x if rate == 0 else _dropout(x, rate=float(rate), seed=_word(seed))
 
 
 def random_uniform(shape, seed, dtype=np.float32):
     """Uniform values in [0, 1) by Philox; the same seed gives the same values."""
     out = np.empty(int(np.prod(shape)), dtype)
-    of(out).dropout.uniform(out, np.uint64(seed), 0)
+    of(out).dropout.uniform(out, np.uint64(_word(seed)), 0)
     return Tensor(out.reshape(shape))
 
 
 def random_normal(shape, seed, dtype=np.float32):
     """Values of zero mean and unit variance, by Philox and the Box-Muller transform."""
     out = np.empty(int(np.prod(shape)), dtype)
-    of(out).dropout.normal(out, np.uint64(seed))
+    of(out).dropout.normal(out, np.uint64(_word(seed)))
     return Tensor(out.reshape(shape))

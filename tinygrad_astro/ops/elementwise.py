@@ -4,8 +4,11 @@ Shapes broadcast as in NumPy; a gradient is summed back to the shape of its inpu
 all of them unless said otherwise.
 """
 
+import math
+
 import numpy as np
 
+from tinygrad_astro.arrays import native_dtype
 from tinygrad_astro.kernels import xp
 from tinygrad_astro.ops.broadcast import sum_to
 from tinygrad_astro.shapes import broadcast
@@ -26,6 +29,13 @@ def _paired(x, y):
 
 def _float(x):
     return x if x.dtype.kind == "f" else x.astype(np.float32)
+
+
+def one_float_dtype(x, y):
+    """Give tensors of one floating dtype: that of the first that has one, else float32."""
+    x, y = lift([x, y])
+    dtype = next((t.dtype for t in (x, y) if t.dtype.kind == "f"), np.dtype(np.float32))
+    return tuple(t if t.dtype == dtype else astype(t, dtype) for t in (x, y))
 
 
 # ---- arithmetic ----------------------------------------------------------------------------------
@@ -97,10 +107,13 @@ def _power_number(x, exponent):
 
 
 def power(x, y):
-    """x**y. NaN where x < 0 and y is no integer; the gradient to y is taken as 0 where x <= 0."""
+    """x**y in floating point; NaN where x < 0 and y is no integer.
+
+    The gradient with respect to y is taken as 0 where x <= 0.
+    """
     if isinstance(y, (float, int, np.number)):
         (x,) = lift([x])
-        return square(x) if y == 2 else _power_number(x, exponent=float(y))
+        return square(x) if y == 2 and x.dtype.kind == "f" else _power_number(x, exponent=float(y))
     return _power(x, y)
 
 
@@ -205,9 +218,9 @@ def arctan(x):
 @primitive(lambda g, out, x: multiply(g, divide(exp(negative(square(x))), np.pi**0.5 / 2)))
 def erf(x):
     """2 / sqrt(pi) times the integral of exp(-t**2) from 0 to x."""
-    from math import erf as of_one  # the standard library's: NumPy has none
-
-    return np.vectorize(of_one, otypes=[x.dtype])(x) if x.size else _float(x)
+    x = _float(x)
+    # The standard library's: NumPy has none.
+    return np.vectorize(math.erf, otypes=[x.dtype])(x) if x.size else x
 
 
 @primitive(lambda g, out, x, dtype: cast(g, dtype=x.dtype), keeps="")
@@ -223,8 +236,14 @@ def discretize(x, dtype):
 
 
 def astype(x, dtype):
-    """Convert to `dtype`; integers and booleans leave the tape."""
-    dtype = np.dtype(dtype)
+    """Convert to `dtype`; integers and booleans leave the tape.
+
+    Raises
+    ------
+    TypeError
+        If `dtype` is neither float32, float64, an integer nor bool.
+    """
+    dtype = native_dtype(dtype)
     return cast(x, dtype=dtype) if dtype.kind == "f" else discretize(x, dtype=dtype)
 
 

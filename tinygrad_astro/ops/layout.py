@@ -30,7 +30,8 @@ def swapaxes(x, axis1, axis2):
     """Exchange two axes."""
     (x,) = lift([x])
     axes = list(range(x.ndim))
-    axes[axis1], axes[axis2] = axes[axis2], axes[axis1]
+    one, other = shapes.normal_axis(axis1, x.ndim), shapes.normal_axis(axis2, x.ndim)
+    axes[one], axes[other] = other, one
     return transpose(x, axes)
 
 
@@ -39,9 +40,12 @@ def moveaxis(x, source, destination):
     (x,) = lift([x])
     sources = (source,) if isinstance(source, Integral) else tuple(source)
     places = (destination,) if isinstance(destination, Integral) else tuple(destination)
-    sources = [s % x.ndim for s in sources]
+    sources = [shapes.normal_axis(s, x.ndim) for s in sources]
+    places = [shapes.normal_axis(p, x.ndim) for p in places]
+    if len(sources) != len(places):
+        raise ValueError(f"moveaxis of axes {source} to {destination}: expected as many places")
     rest = [a for a in range(x.ndim) if a not in sources]
-    for place, s in sorted(zip([p % x.ndim for p in places], sources, strict=True)):
+    for place, s in sorted(zip(places, sources)):
         rest.insert(place, s)
     return transpose(x, rest)
 
@@ -50,7 +54,7 @@ def expand_dims(x, axis):
     """Insert an axis of size 1 at `axis`."""
     (x,) = lift([x])
     shape = list(x.shape)
-    shape.insert(axis if axis >= 0 else x.ndim + 1 + axis, 1)
+    shape.insert(shapes.normal_axis(axis, x.ndim + 1), 1)
     return reshape(x, shape)
 
 
@@ -92,12 +96,16 @@ def embed(x, key, shape):
     return out
 
 
+def _index_array(values):
+    return np.asarray(values) if values else np.empty(0, np.intp)
+
+
 def getitem(x, key):
     """x[key], with integers, slices, None, Ellipsis, integer arrays or boolean masks."""
     (x,) = lift([x])
     parts = key if isinstance(key, tuple) else (key,)
     parts = tuple(
-        p.data if isinstance(p, Tensor) else np.asarray(p) if isinstance(p, list) else p
+        p.data if isinstance(p, Tensor) else _index_array(p) if isinstance(p, list) else p
         for p in parts
     )
     for p in parts:
@@ -114,13 +122,39 @@ def getitem(x, key):
     None,
     keeps="indices",
 )
-def take_along_axis(x, indices, axis):
-    """out[..., i, ...] = x[..., indices[..., i, ...], ...] along `axis`."""
+def _take_along_axis(x, indices, axis):
     return xp(x).take_along_axis(x, indices, axis)
 
 
+def take_along_axis(x, indices, axis=-1):
+    """out[..., i, ...] = x[..., indices[..., i, ...], ...] along `axis`.
+
+    Raises
+    ------
+    ValueError
+        If x and indices differ in their number of axes, or do not broadcast in the other axes.
+    IndexError
+        If the indices are not integers, or lie outside.
+    """
+    x, indices = lift([x, indices])
+    axis = shapes.normal_axis(axis, x.ndim)
+    if indices.ndim != x.ndim:
+        raise ValueError(
+            f"take_along_axis: indices of shape {indices.shape} for values of shape {x.shape}, "
+            "expected as many axes"
+        )
+    if indices.dtype.kind not in "iu":
+        raise IndexError(f"take_along_axis: indices of dtype {indices.dtype}, expected integers")
+    wide = list(
+        shapes.broadcast(*(t.shape[:axis] + (1,) + t.shape[axis + 1 :] for t in (x, indices)))
+    )
+    sizes = [(*wide[:axis], t.shape[axis], *wide[axis + 1 :]) for t in (x, indices)]
+    x, indices = broadcast_to(x, sizes[0]), broadcast_to(indices, sizes[1])
+    return _take_along_axis(x, indices, axis=axis)
+
+
 @primitive(
-    lambda g, out, x, indices, axis, size: take_along_axis(g, indices, axis=axis),
+    lambda g, out, x, indices, axis, size: _take_along_axis(g, indices, axis=axis),
     None,
     keeps="indices",
 )
@@ -141,7 +175,7 @@ def take(x, indices, axis=None):
     indices = indices.data if isinstance(indices, Tensor) else np.asarray(indices)
     if axis is None:
         return getitem(reshape(x, (-1,)), indices)
-    axis = shapes.normal_axes(axis, x.ndim)[0]
+    axis = shapes.normal_axis(axis, x.ndim)
     return getitem(x, (slice(None),) * axis + (indices,))
 
 
@@ -154,9 +188,11 @@ def one_hot(labels, num_classes, dtype=np.float32):
         If a label is not in 0 .. num_classes - 1, or not an integer.
     """
     labels = labels.data if isinstance(labels, Tensor) else np.asarray(labels)
+    if labels.dtype.kind not in "fiub":
+        raise ValueError(f"one_hot: labels have dtype {labels.dtype}, expected integers")
+    if labels.dtype.kind == "f" and not (np.isfinite(labels) & (np.floor(labels) == labels)).all():
+        raise ValueError("one_hot: labels must be whole numbers, got fractions, NaN or infinity")
     whole = labels.astype(np.int64)
-    if (whole != labels).any():
-        raise ValueError("one_hot: labels must be whole numbers")
     if labels.size and (whole.min() < 0 or whole.max() >= num_classes):
         raise ValueError(
             f"one_hot: labels run from {whole.min()} to {whole.max()}, expected 0 to "
@@ -194,7 +230,7 @@ def concatenate(xs, axis=0):
     xs = lift(xs)
     if not xs:
         raise ValueError("concatenate needs at least one tensor, got an empty list")
-    axis = shapes.normal_axes(axis, xs[0].ndim)[0]
+    axis = shapes.normal_axis(axis, xs[0].ndim)
     rest = [x.shape[:axis] + x.shape[axis + 1 :] for x in xs]
     if any(r != rest[0] for r in rest) or any(x.ndim != xs[0].ndim for x in xs):
         raise ValueError(
@@ -209,22 +245,27 @@ def stack(xs, axis=0):
     xs = lift(xs)
     if not xs or any(x.shape != xs[0].shape for x in xs):
         raise ValueError(f"stack needs tensors of one shape, got {[x.shape for x in xs]}")
-    axis = axis if axis >= 0 else xs[0].ndim + 1 + axis
+    axis = shapes.normal_axis(axis, xs[0].ndim + 1)
     return concatenate([expand_dims(x, axis) for x in xs], axis)
 
 
 def split(x, indices_or_sections, axis=0):
-    """Cut along `axis` into equal sections, or at the given indices; gives a list."""
+    """Cut along `axis` into equal sections, or at the given indices; gives a list.
+
+    Raises
+    ------
+    ValueError
+        If equal sections are not possible.
+    """
     (x,) = lift([x])
-    axis = shapes.normal_axes(axis, x.ndim)[0]
+    axis = shapes.normal_axis(axis, x.ndim)
     n = x.shape[axis]
     if isinstance(indices_or_sections, Integral):
-        if n % indices_or_sections:
+        if indices_or_sections < 1 or n % indices_or_sections:
             raise ValueError(
                 f"split: {n} along axis {axis} is not {indices_or_sections} equal parts"
             )
-        step = n // indices_or_sections
-        cuts = list(range(0, n + 1, step)) if step else [0] * (indices_or_sections + 1)
+        cuts = [n // indices_or_sections * i for i in range(indices_or_sections + 1)]
     else:
         cuts = [0, *indices_or_sections, n]
     before = (slice(None),) * axis
@@ -232,9 +273,11 @@ def split(x, indices_or_sections, axis=0):
 
 
 def repeat(x, repeats, axis):
-    """Repeat each value `repeats` times in place along `axis`."""
+    """Repeat each value `repeats` times (an integer) in place along `axis`."""
     (x,) = lift([x])
-    axis = shapes.normal_axes(axis, x.ndim)[0]
+    axis = shapes.normal_axis(axis, x.ndim)
+    if not isinstance(repeats, Integral) or repeats < 0:
+        raise ValueError(f"repeats={repeats!r}: expected an integer of at least 0")
     wide = (*x.shape[: axis + 1], repeats, *x.shape[axis + 1 :])
     joined = (*x.shape[:axis], x.shape[axis] * repeats, *x.shape[axis + 1 :])
     return reshape(broadcast_to(expand_dims(x, axis + 1), wide), joined)
@@ -266,8 +309,10 @@ def flip(x, axis=None):
 def roll(x, shift, axis):
     """Shift along one axis; what leaves at one end enters at the other."""
     (x,) = lift([x])
-    axis = shapes.normal_axes(axis, x.ndim)[0]
+    axis = shapes.normal_axis(axis, x.ndim)
     n = x.shape[axis]
+    if not isinstance(shift, Integral):
+        raise ValueError(f"shift={shift!r}: expected one integer, for one axis")
     if not n or not shift % n:
         return x
     before = (slice(None),) * axis

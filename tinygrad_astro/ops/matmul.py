@@ -5,6 +5,7 @@ import numpy as np
 from tinygrad_astro import shapes
 from tinygrad_astro.kernels import of, xp
 from tinygrad_astro.ops.broadcast import broadcast_to, reshape, sum_to
+from tinygrad_astro.ops.elementwise import one_float_dtype
 from tinygrad_astro.ops.layout import expand_dims, squeeze, swapaxes, transpose
 from tinygrad_astro.tape import lift, primitive
 
@@ -56,7 +57,8 @@ def tensordot(x, y, axes=2):
         ours, theirs = list(range(x.ndim - axes, x.ndim)), list(range(axes))
     else:
         ours, theirs = ([a] if isinstance(a, int) else list(a) for a in axes)
-    ours, theirs = [a % x.ndim for a in ours], [a % y.ndim for a in theirs]
+    ours = [shapes.normal_axis(a, x.ndim) for a in ours]
+    theirs = [shapes.normal_axis(a, y.ndim) for a in theirs]
     if [x.shape[a] for a in ours] != [y.shape[a] for a in theirs]:
         raise ValueError(f"tensordot over axes {axes} of {x.shape} and {y.shape}: sizes differ")
     left = [a for a in range(x.ndim) if a not in ours]
@@ -129,9 +131,15 @@ def einsum(subscripts, *operands):
 
 
 @primitive(
-    lambda g, out, x, w: dense(g, transpose(w)),
-    lambda g, out, x, w: dense(transpose(x), g),
+    lambda g, out, x, w: _dense(g, transpose(w)),
+    lambda g, out, x, w: _dense(transpose(x), g),
 )
+def _dense(x, w):
+    out = xp(x).empty((x.shape[0], w.shape[1]), x.dtype)
+    of(x).matmul.matmul(out, xp(x).ascontiguousarray(x), xp(x).ascontiguousarray(w))
+    return out
+
+
 def dense(x, w):
     """x @ w of two matrices in one fixed order of summation, whatever the number of threads.
 
@@ -139,7 +147,13 @@ def dense(x, w):
     ----------
     x : (M, K) Tensor
     w : (K, N) Tensor
+
+    Raises
+    ------
+    ValueError
+        If these are not two matrices, or the summed sizes differ.
     """
-    out = xp(x).empty((x.shape[0], w.shape[1]), x.dtype)
-    of(x).matmul.matmul(out, xp(x).ascontiguousarray(x), xp(x).ascontiguousarray(w))
-    return out
+    x, w = one_float_dtype(x, w)
+    if x.ndim != 2 or w.ndim != 2 or x.shape[1] != w.shape[0]:
+        raise ValueError(f"dense got shapes {x.shape} and {w.shape}, expected (M, K) and (K, N)")
+    return _dense(x, w)

@@ -24,8 +24,8 @@ def moments(inputs):
     """Mean and (biased) variance over all axes but the last, untracked, as raw (C,) arrays."""
     (x,) = lift([inputs])
     x = x.data
-    if x.size == 0:
-        raise ValueError(f"moments of an empty batch of shape {x.shape}: there is no mean")
+    if x.size == 0 or x.ndim == 0:
+        raise ValueError(f"moments of shape {x.shape}: expected (..., C) with values to average")
     centre, spread = (xp(x).empty(x.shape[-1:], x.dtype) for _ in range(2))
     of(x).norm.moments(centre, spread, _rows(x))
     return centre, spread
@@ -131,8 +131,8 @@ def batch_normalization(
     inputs : (..., C) Tensor
     gamma, beta : (C,) Tensor
     mean, variance : (C,) array, optional
-        Fixed statistics, as in inference. Without them those of this batch are used, and the
-        gradient goes through them.
+        Fixed statistics, as in inference: constants, no gradient goes to them. Without them those
+        of this batch are used, and the gradient goes through them.
     epsilon : float
         Unit of variance.
     activation : {"linear", "relu"}
@@ -142,6 +142,8 @@ def batch_normalization(
     ------
     ValueError
         If shapes differ, the batch is empty, or only one of mean and variance is given.
+    TypeError
+        If mean or variance is tracked.
 
     Notes
     -----
@@ -150,6 +152,8 @@ def batch_normalization(
     """
     x, gamma, beta = lift([inputs, gamma, beta])
     x = x if x.dtype.kind == "f" else x.astype(np.float32)
+    if x.ndim == 0:
+        raise ValueError("batch_normalization needs a channel axis, got a single value")
     for name, value in (("gamma", gamma), ("beta", beta), ("mean", mean), ("variance", variance)):
         if value is not None and tuple(np.shape(value)) != x.shape[-1:]:
             raise ValueError(
@@ -157,6 +161,11 @@ def batch_normalization(
             )
     if (mean is None) != (variance is None):
         raise ValueError("give both mean and variance, or neither")
+    if any(getattr(s, "requires_grad", False) for s in (mean, variance)):
+        raise TypeError(
+            "mean and variance are constants here, but a tracked tensor was given: detach() it, or "
+            "leave both out to use, and differentiate through, those of the batch"
+        )
     if activation not in ("linear", "relu"):
         raise ValueError(f'activation={activation!r}: batch norm fuses "linear" or "relu"')
     gamma, beta = (p if p.dtype == x.dtype else p.astype(x.dtype) for p in (gamma, beta))

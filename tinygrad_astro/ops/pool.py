@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_astro import shapes
 from tinygrad_astro.kernels import of, xp
-from tinygrad_astro.ops.elementwise import divide, multiply, sqrt, square
+from tinygrad_astro.ops.elementwise import divide, equal, multiply, sqrt, square, where
 from tinygrad_astro.ops.layout import take
 from tinygrad_astro.tape import Tensor, lift, primitive
 
@@ -161,10 +161,12 @@ def average_pool(inputs, pool_size, strides=None, padding="valid"):
 def l2_pool(inputs, pool_size, strides=None, padding="valid"):
     """The root of the sum of squares of each window; arguments as in `max_pool`.
 
-    At a window of zeros the gradient is NaN, as that of sqrt at 0 times 0.
+    At a window of zeros, common behind relu, the gradient is 0.
     """
     x, geometry = _prepare(inputs, pool_size, strides, padding)
-    return sqrt(sum_windows(square(x), **geometry))
+    total = sum_windows(square(x), **geometry)
+    zero = equal(total, 0.0)
+    return where(zero, 0.0, sqrt(where(zero, 1.0, total)))
 
 
 def upsample(inputs, size, interpolation="nearest"):
@@ -194,6 +196,7 @@ def upsample(inputs, size, interpolation="nearest"):
         )
     if interpolation != "bilinear":
         raise ValueError(f'interpolation={interpolation!r}: expected "nearest" or "bilinear"')
+    x = x if x.dtype.kind == "f" else x.astype(np.float32)
     for axis, f in enumerate(factors, start=1):
         n = x.shape[axis]
         centre = np.clip((np.arange(n * f) + 0.5) / f - 0.5, 0, n - 1)

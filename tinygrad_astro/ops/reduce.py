@@ -92,14 +92,22 @@ def _argmin(x, axis):
     return xp(x).argmin(x, axis=axis)
 
 
+def _choice_axis(x, axis):
+    (x,) = lift([x])
+    axis = axis if axis is None else shapes.normal_axis(axis, x.ndim)
+    if (x.size if axis is None else x.shape[axis]) == 0:
+        raise ValueError(f"no value to choose from: shape {x.shape}, axis {axis}")
+    return axis
+
+
 def argmax(x, axis=None):
     """The index of the first largest value (the first NaN if there is one); no gradient."""
-    return _argmax(x, axis=axis)
+    return _argmax(x, axis=_choice_axis(x, axis))
 
 
 def argmin(x, axis=None):
     """The index of the first smallest value (the first NaN if there is one); no gradient."""
-    return _argmin(x, axis=axis)
+    return _argmin(x, axis=_choice_axis(x, axis))
 
 
 def prod(x, axis=None, keepdims=False):
@@ -135,7 +143,7 @@ def cumsum(x, axis=None):
     (x,) = lift([x])
     if axis is None:
         x, axis = reshape(x, (-1,)), 0
-    return _cumsum(x, axis=shapes.normal_axes(axis, x.ndim)[0])
+    return _cumsum(x, axis=shapes.normal_axis(axis, x.ndim))
 
 
 # ---- the softmax family: shifted by the maximum, so that nothing overflows -----------------------
@@ -175,7 +183,7 @@ def softmax(x, axis=-1):
     array([0.5, 0.5], dtype=float32)
     """
     (x,) = lift([x])
-    return _softmax(_as_float(x), axis=axis)
+    return _softmax(_as_float(x), axis=shapes.normal_axes(axis, x.ndim))
 
 
 def _log_softmax_rule(g, out, x, axis):
@@ -192,7 +200,7 @@ def _log_softmax(x, axis):
 def log_softmax(x, axis=-1):
     """The logarithm of `softmax`, computed without rounding to log 0."""
     (x,) = lift([x])
-    return _log_softmax(_as_float(x), axis=axis)
+    return _log_softmax(_as_float(x), axis=shapes.normal_axes(axis, x.ndim))
 
 
 def _as_float(x):
