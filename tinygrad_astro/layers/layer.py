@@ -94,6 +94,8 @@ class Layer(WeightTree):
 
     def build(self, input_shape) -> None:
         """Make the weights for inputs of this shape, whose batch axis is None."""
+        self.built = True
+        self.build_shapes = (input_shape,)
 
     def call(self, *inputs):
         """Compute the outputs; take an argument `training` if they depend on it."""

@@ -79,7 +79,7 @@ def unet(
 
     Notes
     -----
-    At depth 4 an output pixel sees 172 to 204 input pixels along each axis, depending on where it
+    At depth 4 an output pixel sees 188 to 204 input pixels along each axis, depending on where it
     lies in the 16 x 16 pixels that one pixel of the bottom stands for.
 
     References
