@@ -22,6 +22,7 @@ from numba.core import event
 FASTMATH = {"contract", "reassoc"}
 
 _lock = threading.RLock()
+_threads: int | None = None
 _launched = False
 _forked = False
 
@@ -110,6 +111,8 @@ def parallel(function):
             )
         with _lock:
             _launched = True
+            if _threads is not None:  # Numba keeps this number per Python thread
+                numba.set_num_threads(_threads)
             return compiled(*args)
 
     launch.dispatcher = compiled
@@ -127,25 +130,28 @@ if hasattr(os, "register_at_fork"):
 
 
 def set_num_threads(count: int) -> None:
-    """Let kernels use `count` threads from now on (1 to the number Numba started with).
+    """Let kernels use `count` threads from now on, whichever Python thread launches them.
+
+    `count` is 1 to the number Numba started with. No thread starts before a kernel needs it.
 
     Raises
     ------
     ValueError
         If `count` is not in that range.
     """
+    global _threads
     most = numba.config.NUMBA_NUM_THREADS
     if not isinstance(count, int) or not 1 <= count <= most:
         raise ValueError(
             f"set_num_threads got {count!r}, expected an integer from 1 to {most}; to allow more, "
             "set NUMBA_NUM_THREADS before Python starts"
         )
-    numba.set_num_threads(count)
+    _threads = count
 
 
 def get_num_threads() -> int:
     """Give the number of threads that kernels use now."""
-    return numba.get_num_threads()
+    return _threads or numba.config.NUMBA_NUM_THREADS
 
 
 class _Compiling(event.Listener):
