@@ -53,6 +53,10 @@ class BinaryCrossentropy(Loss):
         """Raise where a label is no probability."""
         check_range(y_true, 0, 1, self.name, _SOFT)
 
+    def class_numbers(self, y_true):
+        """Give 1 for labels from 0.5 on, else 0."""
+        return (as_data(y_true, "class_weight") >= 0.5).astype(np.int64)
+
     def smoothed(self, y_true):
         """Pull labels towards 1/2."""
         return y_true * (1.0 - self.label_smoothing) + 0.5 * self.label_smoothing
@@ -207,9 +211,10 @@ class SparseCategoricalCrossentropy(Loss):
         """Give the cross-entropy of every cell."""
         if self.from_logits:
             return softmax_cross_entropy(y_pred, y_true)
-        p = y_pred / ops.sum(y_pred, axis=-1, keepdims=True)
-        log_p = ops.log(ops.clip(p, EPSILON, 1 - EPSILON))
-        return -ops.sum(ops.one_hot(y_true, y_pred.shape[-1]) * log_p, axis=-1)
+        labels = ops.expand_dims(y_true, -1)
+        chosen = ops.squeeze(ops.take_along_axis(y_pred, labels, axis=-1), axis=-1)
+        p = chosen / ops.sum(y_pred, axis=-1)
+        return -ops.log(ops.clip(p, EPSILON, 1 - EPSILON))
 
 
 def binary_crossentropy(

@@ -146,8 +146,8 @@ class Loss:
         return y_pred.dtype
 
     def class_numbers(self, y_true):
-        """Give the class of every cell, for `class_weight`: here 1 from 0.5 on, else 0."""
-        return (as_data(y_true, "class_weight") >= 0.5).astype(np.int64)
+        """Give the class of every cell, for `class_weight`."""
+        raise TypeError(f"class_weight needs a loss on classes; {self.name} is on numbers")
 
     def valid(self, y_true, y_pred, mask=None):
         """Combine `mask` with the cells that `ignore_index` leaves; None where all cells count."""
@@ -214,6 +214,16 @@ class LossFunction(Loss):
     def arrange(self, y_true, y_pred):
         """Leave labels as they are."""
         return y_true
+
+    def class_numbers(self, y_true):
+        """Take whole numbers as classes, and rows of numbers as one-hot."""
+        if as_data(y_true, "class_weight").dtype.kind in "iu":
+            return y_true.reshape(y_true.shape[:-1]) if y_true.shape[-1:] == (1,) else y_true
+        return y_true.argmax(axis=-1)
+
+    def label_dtype(self, y_pred):
+        """Leave labels the dtype they have."""
+        return None
 
     def call(self, y_true, y_pred):
         """Call the function."""

@@ -15,6 +15,8 @@ class Accuracy(MeanOfCells):
     0.75
     """
 
+    better = "up"
+
     def values(self, y_true, y_pred):
         """Compare."""
         y_true, y_pred = paired(y_true, y_pred, self.name)
@@ -36,6 +38,8 @@ class BinaryAccuracy(MeanOfCells):
     0.6666666666666666
     """
 
+    better = "up"
+
     def __init__(self, name=None, threshold=0.5):
         super().__init__(name)
         self.threshold = threshold
@@ -55,6 +59,8 @@ class CategoricalAccuracy(MeanOfCells):
     0.5
     """
 
+    better = "up"
+
     def values(self, y_true, y_pred):
         """Compare the largest entries."""
         y_true = like_shape(y_true, y_pred.shape, self.name)
@@ -69,6 +75,8 @@ class SparseCategoricalAccuracy(MeanOfCells):
     >>> SparseCategoricalAccuracy()([1, 0], [[0.3, 0.7], [0.4, 0.6]])
     0.5
     """
+
+    better = "up"
 
     def values(self, y_true, y_pred):
         """Compare class numbers."""
@@ -88,6 +96,8 @@ class SparseTopKCategoricalAccuracy(MeanOfCells):
     >>> SparseTopKCategoricalAccuracy(k=2)([2, 0], [[0.1, 0.6, 0.3], [0.1, 0.6, 0.3]])
     0.5
     """
+
+    better = "up"
 
     def __init__(self, k=5, name=None):
         super().__init__(name)

@@ -110,6 +110,8 @@ class IoU(ConfusionMatrix):
     0.6666666666666666
     """
 
+    better = "up"
+
     def __init__(self, num_classes, target_class_ids=None, name=None, **options):
         self.target_class_ids = target_class_ids
         super().__init__(num_classes, name, **options)
@@ -160,6 +162,7 @@ class Precision(Metric):
     0.6666666666666666
     """
 
+    better = "up"
     sums = ("hits", "others")
 
     def __init__(self, thresholds=None, class_id=None, name=None):

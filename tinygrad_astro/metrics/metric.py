@@ -3,7 +3,7 @@
 import numpy as np
 
 from tinygrad_astro.losses.labels import check_weights, like_shape, spread_over
-from tinygrad_astro.losses.loss import snake_case
+from tinygrad_astro.losses.loss import Loss, snake_case
 from tinygrad_astro.modes import no_grad
 from tinygrad_astro.tape import Tensor
 from tinygrad_astro.tensor import tensor
@@ -20,7 +20,7 @@ class Metric:
         What logs call it; by default the class's name in snake case.
     """
 
-    better = "up"  # or "down": which way callbacks take for an improvement
+    better: str | None = None  # "up" or "down", where callbacks can tell what is an improvement
     sums: tuple[str, ...] = ()
 
     def __init__(self, name=None):
@@ -140,11 +140,10 @@ class FunctionMetric(MeanOfCells):
         By default the function's.
     """
 
-    better = "down"
-
     def __init__(self, function, name=None):
         super().__init__(name or getattr(function, "__name__", "metric"))
         self.function = function
+        self.better = "down" if isinstance(function, Loss) else None
 
     def update_state(self, y_true, y_pred, sample_weight=None, mask=None):
         """Add a batch, hiding what does not count from the function; see `Metric.update_state`."""

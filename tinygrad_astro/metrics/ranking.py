@@ -38,6 +38,7 @@ class AUC(Metric):
     0.75
     """
 
+    better = "up"
     sums = ("positives", "negatives")
 
     def __init__(
@@ -129,6 +130,8 @@ class ROCAUC(Metric):
     >>> ROCAUC()([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
     0.75
     """
+
+    better = "up"
 
     def reset_state(self):
         """Forget all batches."""

@@ -66,6 +66,7 @@ class R2Score(Metric):
     0.5
     """
 
+    better = "up"
     sums = ("weight", "mean", "spread", "residual")
 
     def reset_state(self):

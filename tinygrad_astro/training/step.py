@@ -1,0 +1,169 @@
+"""One batch: forward, loss, backward, update; or forward and loss alone."""
+
+import numpy as np
+
+from tinygrad_astro.layers.structure import leaves, map_leaves, shape_of
+from tinygrad_astro.modes import no_grad
+from tinygrad_astro.training.feed import Batch, arrays
+from tinygrad_astro.training.objective import Objective
+
+
+def train_step(model, objective: Objective, batch: Batch, class_weight=None):
+    """Make one step of the optimizer; give (loss, outputs)."""
+    y_pred = model(batch.x, training=True)
+    loss = objective.loss(
+        batch.y, y_pred, batch.sample_weight, batch.mask, class_weight, objective.names_of(model)
+    )
+    loss.backward()
+    weights = objective.weights_of(model)
+    objective.optimizer.apply([w.grad for w in weights], weights)
+    for weight in weights:
+        weight.grad = None
+    return float(loss.item()), y_pred
+
+
+def test_step(model, objective: Objective, batch: Batch):
+    """Compute the outputs and the loss without the tape; give (loss, outputs)."""
+    with no_grad():
+        y_pred = model(batch.x, training=False)
+        loss = objective.loss(
+            batch.y, y_pred, batch.sample_weight, batch.mask, None, objective.names_of(model)
+        )
+    return float(loss.item()), y_pred
+
+
+def objective_of(model) -> Objective:
+    """Give what `compile` made.
+
+    Raises
+    ------
+    RuntimeError
+        If the model has not been compiled.
+    """
+    objective = getattr(model, "objective", None)
+    if objective is None:
+        raise RuntimeError("the model is not compiled: call model.compile(optimizer, loss) first")
+    return objective
+
+
+def compile(  # noqa: A001  (Keras's name)
+    model, optimizer="rmsprop", loss=None, metrics=None, loss_weights=None, weighted_metrics=None
+) -> None:
+    """Choose how `model` is trained: its optimizer, losses and metrics.
+
+    Parameters
+    ----------
+    model : Model
+        Gets the attributes `objective`, `optimizer`, `loss` and `stop_training`.
+    optimizer : str, Optimizer or dict
+        As in `optimizers.get`.
+    loss : str, Loss or function, or a list or dict of them, one per output
+        As in `losses.get`.
+    metrics : list, or a list or dict of lists, one per output
+        As in `metrics.get`; they see masks, but not sample weights.
+    loss_weights : list or dict of float, optional
+        Factors of the outputs' losses in the total.
+    weighted_metrics : list, or a list or dict of lists, one per output
+        Metrics that see sample weights too.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown.
+    """
+    model.objective = Objective(optimizer, loss, loss_weights, metrics, weighted_metrics)
+    model.optimizer, model.loss = model.objective.optimizer, loss
+    model.stop_training = False
+
+
+def build(model, x) -> None:
+    """Make the weights of a model that has not seen any data, from the shape of `x`.
+
+    Raises
+    ------
+    ValueError
+        If the shape does not fit the model.
+    """
+    if not model.built:
+        model.build(map_leaves(shape_of, x))
+
+
+def check_labels(y, sample_weight, mask, objective: Objective) -> None:
+    """Raise if labels that count hold NaN or inf, before anything is computed.
+
+    What a mask, a weight of 0 or `ignore_index` may hide is left to the loss, batch by batch.
+    """
+    ignoring = any(
+        getattr(loss, "ignore_index", None) is not None for loss in leaves(objective.spec)
+    )
+    if y is None or sample_weight is not None or mask is not None or ignoring:
+        return
+    for labels in leaves(y):
+        if isinstance(labels, np.ndarray) and labels.dtype.kind == "f":
+            bad = ~np.isfinite(labels)
+            if bad.any():
+                index = tuple(int(i) for i in np.argwhere(bad)[0])
+                raise ValueError(
+                    f"y holds {bad.sum()} values that are not finite, the first {labels[index]} at "
+                    f"{index}; pass mask=np.isfinite(y), or sample_weight with 0 there"
+                )
+
+
+def train_on_batch(
+    model, x, y=None, sample_weight=None, class_weight=None, mask=None, return_dict=False
+):
+    """Make one step on one batch.
+
+    Parameters
+    ----------
+    model : Model
+        Compiled.
+    x, y : array_like (N, ...), or nests of them
+        Inputs and labels.
+    sample_weight, mask : array_like, optional
+        As in `fit`.
+    class_weight : dict or sequence, optional
+        Weight of each class.
+    return_dict : bool
+        Give a dict by name.
+
+    Returns
+    -------
+    float, list or dict
+        The loss of this batch before the step; with metrics, a list of it and of their values on
+        this batch.
+    """
+    objective = objective_of(model)
+    batch = Batch(*(arrays(p, "batch") for p in (x, y, sample_weight, mask)))
+    build(model, batch.x)
+    loss, y_pred = train_step(model, objective, batch, class_weight)
+    return _of_batch(objective, loss, y_pred, batch, return_dict)
+
+
+def test_on_batch(model, x, y=None, sample_weight=None, mask=None, return_dict=False):
+    """Give the loss and metrics of one batch, training nothing; arguments as `train_on_batch`."""
+    objective = objective_of(model)
+    batch = Batch(*(arrays(p, "batch") for p in (x, y, sample_weight, mask)))
+    loss, y_pred = test_step(model, objective, batch)
+    return _of_batch(objective, loss, y_pred, batch, return_dict)
+
+
+def predict_on_batch(model, x):
+    """Give the outputs for one batch as arrays."""
+    with no_grad():
+        y_pred = model(arrays(x, "x"), training=False)
+    return map_leaves(lambda leaf: np.array(leaf.numpy()), y_pred)
+
+
+def _of_batch(objective, loss, y_pred, batch, return_dict):
+    if not objective.has_metrics and not return_dict:
+        return loss
+    objective.reset()
+    objective.update(loss, batch.y, y_pred, batch.sample_weight, batch.mask)
+    logs = objective.results()
+    return logs if return_dict else flat(logs)
+
+
+def flat(logs: dict):
+    """Give the values of logs as a list, or the loss alone if it is all there is."""
+    return logs["loss"] if len(logs) == 1 else list(logs.values())
