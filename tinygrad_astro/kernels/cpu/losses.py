@@ -33,27 +33,26 @@ def _cross_entropy_parallel(loss, probabilities, logits, labels, ignore_index, c
 @serial
 def _cross_entropy(loss, probabilities, logits, labels, ignore_index, start, stop):
     """Three sweeps: subtract the row's maximum; exponentiate, flat; divide by the row's sum."""
-    classes = logits.shape[1]
+    y = probabilities
     for m in range(start, stop):
-        row, y = logits[m], probabilities[m]
-        highest = row[0]
-        for c in range(1, classes):
-            highest = highest if row[c] <= highest else row[c]
-        for c in range(classes):
-            y[c] = row[c] - highest
-        loss[m] = y[labels[m]] if labels[m] != ignore_index else 0
+        highest = logits[m, 0]
+        for c in range(1, logits.shape[1]):
+            highest = highest if logits[m, c] <= highest else logits[m, c]
+        for c in range(logits.shape[1]):
+            y[m, c] = logits[m, c] - highest
+        loss[m] = y[m, labels[m]] if labels[m] != ignore_index else 0
     flat = probabilities[start:stop].reshape(-1)
     for i in range(flat.size):
         flat[i] = exp(flat[i])
     for m in range(start, stop):
-        y, used, total = probabilities[m], labels[m] != ignore_index, 0.0
-        for c in range(classes):
-            total += y[c]
-        if used:
+        total = 0.0
+        for c in range(logits.shape[1]):
+            total += y[m, c]
+        if labels[m] != ignore_index:
             loss[m] = math.log(total) - loss[m]
         elif not math.isfinite(total):
-            for c in range(classes):
-                y[c] = 1
-            total = np.float64(classes)
-        for c in range(classes):
-            y[c] /= total
+            for c in range(logits.shape[1]):
+                y[m, c] = 1
+            total = np.float64(logits.shape[1])
+        for c in range(logits.shape[1]):
+            y[m, c] *= 1.0 / total

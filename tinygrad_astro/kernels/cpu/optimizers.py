@@ -52,7 +52,7 @@ def squared_norm(x):
     partial = np.empty(-(-x.size // CHUNK))
     arguments = partial, x.reshape(-1)
     launch(_squared_norm, _squared_norm_parallel, arguments, len(partial), 1, x.size)
-    return math.fsum(partial) if np.isfinite(partial).all() else float(partial.sum())
+    return float(partial.sum())
 
 
 @parallel

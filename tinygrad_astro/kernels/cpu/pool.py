@@ -76,23 +76,24 @@ def _argmax_windows(out, x, kh, kw, sh, sw, top, left, start, stop):
     rows, columns = out.shape[1], out.shape[2]
     height, width, channels = x.shape[1], x.shape[2], x.shape[3]
     best = np.empty(channels, x.dtype)
-    for t in range(start, stop):
-        i, j = t // columns % rows, t % columns
-        image, index = x[t // (rows * columns)], out[t // (rows * columns), i, j]
+    t = start
+    while t < stop:
+        n, i, at = t // (rows * columns), t // columns % rows, t % columns
+        image, index = x[n], out[n, i]
         first_p, last_p = max(0, i * sh - top), min(height, i * sh - top + kh)
-        first_q, last_q = max(0, j * sw - left), min(width, j * sw - left + kw)
-        for p in range(first_p, last_p):
-            for q in range(first_q, last_q):
-                pixel, here = image[p, q], p * width + q
-                if p == first_p and q == first_q:
+        for j in range(at, min(columns, at + stop - t)):
+            first_q, last_q = max(0, j * sw - left), min(width, j * sw - left + kw)
+            for c in range(channels):
+                best[c] = image[first_p, first_q, c]
+                index[j, c] = first_p * width + first_q
+            for p in range(first_p, last_p):
+                for q in range(first_q + (p == first_p), last_q):
                     for c in range(channels):
-                        best[c] = pixel[c]
-                        index[c] = here
-                    continue
-                for c in range(channels):
-                    wins = (not pixel[c] <= best[c]) & (best[c] == best[c])
-                    index[c] = here if wins else index[c]
-                    best[c] = pixel[c] if wins else best[c]
+                        v = image[p, q, c]
+                        wins = (not v <= best[c]) & (best[c] == best[c])
+                        index[j, c] = p * width + q if wins else index[j, c]
+                        best[c] = v if wins else best[c]
+            t += 1
 
 
 @parallel
@@ -152,18 +153,21 @@ def _sum_windows(out, x, kh, kw, sh, sw, top, left, start, stop):
     rows, columns = out.shape[1], out.shape[2]
     height, width, channels = x.shape[1], x.shape[2], x.shape[3]
     total = np.empty(channels)
-    for t in range(start, stop):
-        n, i, j = t // (rows * columns), t // columns % rows, t % columns
-        image, y = x[n], out[n, i, j]
-        for c in range(channels):
-            total[c] = 0
-        for p in range(max(0, i * sh - top), min(height, i * sh - top + kh)):
-            for q in range(max(0, j * sw - left), min(width, j * sw - left + kw)):
-                pixel = image[p, q]
-                for c in range(channels):
-                    total[c] += pixel[c]
-        for c in range(channels):
-            y[c] = total[c]
+    t = start
+    while t < stop:
+        n, i, at = t // (rows * columns), t // columns % rows, t % columns
+        image, y = x[n], out[n, i]
+        first_p, last_p = max(0, i * sh - top), min(height, i * sh - top + kh)
+        for j in range(at, min(columns, at + stop - t)):
+            for c in range(channels):
+                total[c] = 0
+            for p in range(first_p, last_p):
+                for q in range(max(0, j * sw - left), min(width, j * sw - left + kw)):
+                    for c in range(channels):
+                        total[c] += image[p, q, c]
+            for c in range(channels):
+                y[j, c] = total[c]
+            t += 1
 
 
 @parallel
@@ -177,21 +181,22 @@ def _spread_windows_parallel(out, g, kh, kw, sh, sw, top, left, count, step):
 def _spread_windows(out, g, kh, kw, sh, sw, top, left, start, stop):
     height, width, channels = out.shape[1], out.shape[2], out.shape[3]
     rows, columns = g.shape[1], g.shape[2]
-    for t in range(start, stop):
-        n, p, q = t // (height * width), t // width % height, t % width
-        windows, y = g[n], out[n, p, q]
-        # Rows i with i sh - top <= p < i sh - top + kh; the same for columns.
+    t = start
+    while t < stop:
+        n, p, at = t // (height * width), t // width % height, t % width
+        windows, y = g[n], out[n, p]
+        # Rows i with i sh - top <= p < i sh - top + kh; the same for columns, counted along.
         first_i, last_i = max(0, (p + top - kh) // sh + 1), min(rows, (p + top) // sh + 1)
-        first_j, last_j = max(0, (q + left - kw) // sw + 1), min(columns, (q + left) // sw + 1)
-        if first_i >= last_i or first_j >= last_j:
+        first_j, last_j = max(0, (at + left - kw) // sw + 1), min(columns, (at + left) // sw + 1)
+        for q in range(at, min(width, at + stop - t)):
+            while first_j * sw - left + kw <= q:
+                first_j += 1
+            while last_j < columns and last_j * sw - left <= q:
+                last_j += 1
             for c in range(channels):
-                y[c] = 0
-        for i in range(first_i, last_i):
-            for j in range(first_j, last_j):
-                window = windows[i, j]
-                if i == first_i and j == first_j:
+                y[q, c] = 0
+            for i in range(first_i, last_i):
+                for j in range(first_j, last_j):
                     for c in range(channels):
-                        y[c] = window[c]
-                else:
-                    for c in range(channels):
-                        y[c] += window[c]
+                        y[q, c] += windows[i, j, c]
+            t += 1
