@@ -18,15 +18,20 @@ _EXPORTS = {
     "augmentation": ("Compose", "D4", "Noise", "Shift", "d4", "d4_inverse"),
     "batches": ("Batches",),
     "crops": ("RandomCrops",),
-    "prefetch": (),
+    "simulate": ("Field",),
+    "sky.camera": ("Camera", "Stamp"),
+    "sky.profiles": ("Sersic", "draw_profile"),
+    "sky.psf": ("Gaussian", "Moffat"),
 }
 _HOME = {name: module for module, names in _EXPORTS.items() for name in names}
 
-__all__ = [*_EXPORTS, *_HOME]
+_FILES = tuple(module for module in _EXPORTS if "." not in module)
+
+__all__ = [*_FILES, *_HOME]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _EXPORTS:
+    if name in _FILES:
         return import_module(f"{__name__}.{name}")
     if name in _HOME:
         return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -92,7 +92,6 @@ class Batches(Stream):
     >>> len(batches), [x.shape for x, y in batches]
     (3, [(4,), (4,), (2,)])
     >>> batches.epoch = 0
-    >>> batches.epoch = 0
     >>> first = [y.tolist() for x, y in batches]
     >>> batches.epoch = 0
     >>> first == [y.tolist() for x, y in batches]

@@ -1,0 +1,1 @@
+"""The parts of the synthetic sky: light profiles, colours, galaxies, camera, stamps, votes."""
