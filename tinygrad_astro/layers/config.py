@@ -44,9 +44,9 @@ REFUSED = {
 _counters: defaultdict[str, count] = defaultdict(count)
 
 
-def auto_name(cls) -> str:
-    """Give the next free name of a class: conv2d, conv2d_1, ..., as Keras counts them."""
-    snake = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])", "_", cls.__name__).lower()
+def auto_name(class_name: str) -> str:
+    """Give the next free name for a class: conv2d, conv2d_1, ..., as Keras counts them."""
+    snake = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])", "_", class_name).lower()
     snake = snake.strip("_")
     number = next(_counters[snake])
     return f"{snake}_{number}" if number else snake

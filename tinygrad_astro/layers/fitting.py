@@ -63,12 +63,12 @@ class PadToMultiple(Layer):
         return (self.remainder - n) % self.multiple
 
     def call(self, inputs):
+        if 0 in inputs.shape[1:3]:
+            raise ValueError(f"{self.title} got an empty image of shape {inputs.shape}")
         for axis in (1, 2):
             n = inputs.shape[axis]
             after = self.missing(n)
             if after:
-                if n == 0:
-                    raise ValueError(f"{self.title} got an empty image of shape {inputs.shape}")
                 mode = "reflect" if after < n else "edge"
                 inputs = ops.take(inputs, np.pad(np.arange(n), (0, after), mode=mode), axis)
         return inputs

@@ -63,7 +63,7 @@ class Layer(WeightTree):
             cls.build = _marking(cls.build)
 
     def __init__(self, *, name=None, trainable=True, dtype=None, **others):
-        self.name = config.auto_name(type(self)) if name is None else str(name)
+        self.name = config.auto_name(type(self).__name__) if name is None else str(name)
         self.input_shape_given = _given_shape(others)
         config.refuse(self.title, others, config.parameters(type(self)))
         dtype_name = "float32" if dtype is None else getattr(dtype, "name", str(dtype))
@@ -111,6 +111,8 @@ class Layer(WeightTree):
         given = [np.asarray(a) if is_numbers(a) else a for a in args]
         args = [map_leaves(self.as_input, a) for a in given]
         self.ensure_built(*[map_leaves(shape_of, a) for a in args])
+        if self._weights:
+            args = [map_leaves(self._in_own_dtype, a) for a in args]
         if takes_training(type(self)):
             kwargs["training"] = bool(training)
         return self.call(*args, **kwargs)
@@ -118,12 +120,11 @@ class Layer(WeightTree):
     def as_input(self, x):
         """Turn an input into a float tensor on this layer's device."""
         if isinstance(x, Tensor):
-            if x.dtype == self.dtype or (x.dtype.kind == "f" and not self._weights):
-                return x
-            return x.astype(self.dtype)
-        if x is None:
-            return None
-        return tensor(x, dtype=self.dtype, device=self._device)
+            return x if x.dtype.kind == "f" else x.astype(self.dtype)
+        return None if x is None else tensor(x, dtype=self.dtype, device=self._device)
+
+    def _in_own_dtype(self, x):
+        return x if x is None or x.dtype == self.dtype else x.astype(self.dtype)
 
     def ensure_built(self, *shapes) -> None:
         """Check the input shapes, and build on the first of them if that has not happened yet."""

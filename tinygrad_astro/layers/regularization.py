@@ -58,9 +58,9 @@ class Dropout(_Random):
     --------
     >>> import numpy as np, tinygrad_astro as ta
     >>> x = np.ones((1, 1000), "float32")
-    >>> y = ta.layers.Dropout(0.25)(x, training=True).numpy()
-    >>> sorted({float(v) for v in y.ravel().round(3)}), bool(abs(y.mean() - 1) < 0.1)
-    ([0.0, 1.333], True)
+    >>> y = ta.layers.Dropout(0.5)(x, training=True).numpy()
+    >>> sorted({float(v) for v in y.ravel()}), bool(abs(y.mean() - 1) < 0.1)
+    ([0.0, 2.0], True)
     """
 
     def __init__(self, rate, noise_shape=None, seed=None, **kwargs):

@@ -53,13 +53,13 @@ class WeightTree:
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         name = name or f"weight_{len(self._weights)}"
         initializer = "glorot_uniform" if initializer is None else initializer
-        values = np.asarray(initializers.get(initializer)(shape, self.dtype), self.dtype)
+        values = np.array(initializers.get(initializer)(shape, self.dtype), self.dtype, order="C")
         if values.shape != shape:
             raise ValueError(
                 f"{self.title}: the initializer of {name!r} gave shape {values.shape}, expected "
                 f"{shape}"
             )
-        made = tensor(np.ascontiguousarray(values), device=self._device)
+        made = tensor(values, device=self._device)
         made.requires_grad = trainable and self._trainable
         self._weights.append(Weight(name, made, trainable))
         return made

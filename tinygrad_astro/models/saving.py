@@ -5,8 +5,6 @@ JSON. Nothing in it is ever executed or unpickled.
 """
 
 import json
-import os
-import threading
 from pathlib import Path
 
 import safetensors
@@ -14,11 +12,12 @@ import safetensors.numpy
 
 from tinygrad_astro import random
 from tinygrad_astro._version import __version__
+from tinygrad_astro.files import write_atomically
 from tinygrad_astro.layers.symbolic import flat_shapes
 from tinygrad_astro.layers.weights import assign
 from tinygrad_astro.models import architecture
 
-__all__ = ["load_model", "load_weights", "save_model", "save_weights", "write_atomically"]
+__all__ = ["load_model", "load_weights", "save_model", "save_weights"]
 
 FORMAT, VERSION = "tinygrad_astro.model", 1
 
@@ -136,34 +135,6 @@ def load_weights(model, path) -> None:
     arrays, header = _read(path)
     _put(model, arrays, path)
     model.metadata = _metadata(header, path)
-
-
-def write_atomically(path, data: bytes) -> None:
-    """Write a file so that, whatever happens, the old or the new one is there, never a part.
-
-    Parameters
-    ----------
-    path : path-like
-        Replaced if it exists.
-    data : bytes
-        All of it.
-    """
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
-    try:
-        with open(part, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    if os.name == "posix":  # the new name itself must survive a power cut, too
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def _write(model, path, header) -> None:
