@@ -146,7 +146,8 @@ def draw_profile(
     r2 = u * u + v * v
     image = profile.brightness(r2)
     # Beyond the bulk of the light the profile is flat over a pixel: its centre will do.
-    smooth = np.nonzero(r2 < max(float(profile.quantile(0.97)), 6.0 / axis_ratio) ** 2)
+    bulk = min(float(profile.quantile(0.999)), 6 * float(profile.quantile(0.5)))
+    smooth = np.nonzero(r2 < max(bulk, 6.0 / axis_ratio) ** 2)
     cells = dx[0, smooth[1]], dy[smooth[0], 0], smooth[0] * shape[1] + smooth[1]
     flat = image.reshape(-1)
     flat[cells[2]] = 0.0
