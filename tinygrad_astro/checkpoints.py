@@ -2,7 +2,7 @@
 
 A state holds the weights, the optimizer with its schedule's step, the position (epoch and step),
 the order of batches (its seed), the library's random state, the running loss and metrics, and what
-callbacks remember. It is a safetensors file: arrays, and JSON in its metadata; it is never unpickled.
+callbacks remember. It is a safetensors file, arrays with JSON in the metadata; never unpickled.
 """
 
 import json

@@ -61,6 +61,7 @@ class CallbackList(Callback):
     def __exit__(self, *error):
         for callback in self.callbacks:
             callback.close()
+        self.set_run(None)  # a History outlives the run and must not keep the data alive
 
     def _call(self, hook, *args):
         for callback in self.callbacks:

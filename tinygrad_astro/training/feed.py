@@ -227,19 +227,19 @@ def as_input(values, name):
     if isinstance(values, Tensor):
         return values.detach().numpy()
     lazy = hasattr(values, "shape") and hasattr(values, "__getitem__")
-    if lazy and not isinstance(values, np.ndarray):
-        return values  # on disk: read batch by batch
     try:
-        found = values if is_real(values) else as_array(values)
+        # What is on disk stays there, and arrays of any byte order are converted batch by batch.
+        keep = is_real(values) or (lazy and not isinstance(values, (np.ndarray, np.generic)))
+        found = values if keep else as_array(values)
     except TypeError as error:
         raise TypeError(f"{name}: {error}") from None
-    if found.ndim == 0:
+    if len(found.shape) == 0:
         raise ValueError(f"{name} is the single number {values!r}, expected one row per sample")
     return found
 
 
 def is_real(values) -> bool:
-    """Tell arrays of real numbers, of any byte order: they are converted batch by batch."""
+    """Tell arrays of real numbers."""
     return isinstance(values, np.ndarray) and values.dtype.kind in "fiub"
 
 
@@ -270,10 +270,10 @@ def common_length(data: Batch) -> int:
     return found.pop()
 
 
-def check_count(name, value) -> None:
-    """Raise unless `value` is a whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ValueError(f"{name}={value!r}: expected a whole number of at least 1")
+def check_count(name, value, least=1) -> None:
+    """Raise unless `value` is a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"{name}={value!r}: expected a whole number of at least {least}")
 
 
 def iter_once(source) -> bool:

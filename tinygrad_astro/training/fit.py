@@ -125,7 +125,8 @@ def fit(
     True
     """
     objective = objective_of(model)
-    check_count("epochs", epochs + 1)  # 0 epochs are allowed, as in Keras
+    check_count("epochs", epochs, least=0)
+    check_count("initial_epoch", initial_epoch, least=0)
     check_count("validation_freq", validation_freq)
     check_labels(y, sample_weight, mask, objective)
     if validation_split:
@@ -161,7 +162,7 @@ def train_epoch(run: Run, class_weight=None, held_out=None) -> dict:
     for batch in run.feed.batches(run.epoch, skip=run.step):
         callbacks.on_train_batch_begin(run.step)
         loss, y_pred = train_step(model, objective, batch, class_weight)
-        objective.update(loss, batch.y, y_pred, batch.sample_weight, batch.mask)
+        objective.update(loss, batch.y, y_pred, batch.sample_weight, batch.mask, class_weight)
         run.step += 1
         if callbacks.watch_batches:
             callbacks.on_train_batch_end(run.step - 1, objective.results())

@@ -7,6 +7,7 @@ import numpy as np
 from tinygrad_astro import losses, metrics, optimizers
 from tinygrad_astro.layers.structure import leaves
 from tinygrad_astro.losses.labels import as_labels, spread_over
+from tinygrad_astro.losses.segmentation import RegionLoss
 from tinygrad_astro.metrics import Mean
 from tinygrad_astro.tape import Tensor
 
@@ -121,7 +122,9 @@ class Objective:
             total = value if total is None else total + value
         return total
 
-    def update(self, loss: float, y_true, y_pred, sample_weight=None, mask=None) -> None:
+    def update(
+        self, loss: float, y_true, y_pred, sample_weight=None, mask=None, class_weight=None
+    ) -> None:
         """Add a batch to the means and metrics."""
         y_pred = leaves(y_pred)
         self.mean_loss.add(np.float64(loss), float(y_pred[0].shape[0]))
@@ -137,6 +140,8 @@ class Objective:
             kept = without_ignored(output.loss, truth, prediction, kept)
             for metric in output.plain:
                 metric.update_state(truth, prediction, None, kept)
+            if class_weight is not None and output.weighted:
+                weight = weight_of_cells(output.loss, class_weight, truth, prediction, weight, kept)
             for metric in output.weighted:
                 metric.update_state(truth, prediction, weight, kept)
 
@@ -233,6 +238,12 @@ def with_classes(loss, class_weight):
     loss = copy.copy(loss)
     loss.class_weight = class_weight
     return loss
+
+
+def weight_of_cells(loss, class_weight, y_true, y_pred, sample_weight, mask):
+    """Combine weights of samples and classes for the weighted metrics."""
+    weight = with_classes(loss, class_weight).prepare(y_true, y_pred, sample_weight, mask)[2]
+    return weight[..., 0] if isinstance(loss, RegionLoss) else weight  # the same in all channels
 
 
 def data_of(values):
