@@ -1,7 +1,9 @@
 """Pullbacks and pushforwards of functions: vjp and jvp, the ground of all derivatives; they nest.
 
 The function is called on *aliases* of its arguments. An alias is a record of its own, so the walk
-back along the tape can stop there, even where the argument is tracked by an outer derivative.
+back along the tape can stop there, even where the argument is tracked by an outer derivative. While
+its function runs, an alias is tracked like a leaf: an inner derivative that meets it must stay on
+the tape.
 """
 
 from tinygrad_astro.kernels import xp
@@ -17,8 +19,8 @@ from tinygrad_astro.tape import (
 )
 
 
-@primitive(lambda g, out, x: g, keeps="")
-def _alias(x):
+@primitive(lambda g, out, x, running: g, keeps="")
+def _alias(x, running):
     return x
 
 
@@ -38,9 +40,13 @@ def trace(f, primals):
             )
     aliases = [Tensor(p.data) for p in primals]
     for alias, p in zip(aliases, primals, strict=True):
-        alias.record = Record(_alias, [p], {}, p.data)
-    with set_mode(recording=True):
-        out = f(*aliases)
+        alias.record = Record(_alias, [p], {"running": True}, p.data)
+    try:
+        with set_mode(recording=True):
+            out = f(*aliases)
+    finally:
+        for alias in aliases:
+            alias.record.params["running"] = False
     if not isinstance(out, Tensor):
         raise TypeError(f"the function returned {type(out).__name__}, expected one Tensor")
     stops = {alias.record for alias in aliases}

@@ -322,6 +322,7 @@ def reachable(start, stop=()):
             source = node.inputs[0]
             outside = outside or source.record is not None or source._leaf
             continue
+        outside = outside or node.params.get("running", False)
         for x in _inputs(node):
             source = x.record or (x if x._leaf else None)
             if source is not None and source not in seen:
