@@ -4,6 +4,7 @@
 integers, so a checkpoint can store it and a resumed run draws what the first would have drawn.
 """
 
+import operator
 import threading
 
 import numpy as np
@@ -57,6 +58,19 @@ def get_state() -> dict[str, int]:
 
 
 def set_state(state: dict[str, int]) -> None:
-    """Continue from a state that `get_state` gave."""
+    """Continue from a state that `get_state` gave.
+
+    Raises
+    ------
+    ValueError
+        If `state` is no such dictionary; nothing has changed then.
+    """
+    try:
+        seed, count = operator.index(state["seed"]), operator.index(state["count"])
+    except (KeyError, TypeError):
+        raise ValueError(
+            f"set_state got {state!r}, expected the dictionary of two integers, seed and count, "
+            "that get_state gave"
+        ) from None
     with _lock:
-        _state.update(seed=int(state["seed"]), count=int(state["count"]))
+        _state.update(seed=seed, count=count)
