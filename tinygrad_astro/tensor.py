@@ -72,9 +72,11 @@ Tensor.__lt__ = ops.less
 Tensor.__le__ = ops.less_equal
 Tensor.__gt__ = ops.greater
 Tensor.__ge__ = ops.greater_equal
-Tensor.__and__ = ops.logical_and
-Tensor.__or__ = ops.logical_or
-Tensor.__invert__ = ops.logical_not
+Tensor.__and__ = ops.bitwise_and
+Tensor.__rand__ = ops.bitwise_and
+Tensor.__or__ = ops.bitwise_or
+Tensor.__ror__ = ops.bitwise_or
+Tensor.__invert__ = ops.invert
 Tensor.__hash__ = object.__hash__
 Tensor.__getitem__ = ops.getitem
 
@@ -211,13 +213,11 @@ _UFUNCS = {
         for name in (
             "add subtract multiply divide power negative sign exp log log1p expm1 sqrt square sin "
             "cos tanh arcsinh arctan maximum minimum floor isnan isfinite equal not_equal less "
-            "less_equal greater greater_equal logical_and logical_or logical_not matmul"
+            "less_equal greater greater_equal logical_and logical_or logical_not bitwise_and "
+            "bitwise_or invert matmul"
         ).split()
     },
     "absolute": ops.abs,
-    "bitwise_and": ops.logical_and,
-    "bitwise_or": ops.logical_or,
-    "invert": ops.logical_not,
     "remainder": ops.mod,
     "positive": lambda x: x,
     "reciprocal": lambda x: ops.divide(1.0, x),

@@ -7,18 +7,20 @@ tanh, elu, leaky_relu. The others are composed from elementwise ops.
 import numpy as np
 
 from tinygrad_astro.kernels import of, xp
+from tinygrad_astro.ops.comparison import (
+    greater,
+    maximum,
+    minimum,
+    where,
+)
 from tinygrad_astro.ops.elementwise import (
     add,
     divide,
     erf,
     exp,
-    greater,
-    maximum,
-    minimum,
     multiply,
     negative,
     subtract,
-    where,
 )
 from tinygrad_astro.tape import lift, primitive
 

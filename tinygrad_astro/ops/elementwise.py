@@ -1,4 +1,4 @@
-"""Ops that act on each element alone: arithmetic, functions, comparisons, activations.
+"""Ops that act on each element alone: arithmetic, functions, conversion.
 
 Shapes broadcast as in NumPy; a gradient is summed back to the shape of its input. NaN goes through
 all of them unless said otherwise.
@@ -11,20 +11,8 @@ import numpy as np
 from tinygrad_astro.arrays import native_dtype
 from tinygrad_astro.kernels import xp
 from tinygrad_astro.ops.broadcast import sum_to
-from tinygrad_astro.shapes import broadcast
+from tinygrad_astro.ops.comparison import equal, greater, paired, where, zeros_like
 from tinygrad_astro.tape import lift, primitive
-
-
-def _paired(x, y):
-    """Give both arrays one float dtype: an integer beside a float takes the float's dtype."""
-    if x.dtype is not y.dtype:
-        if x.dtype.kind == "f" and y.dtype.kind != "f":
-            y = y.astype(x.dtype)
-        elif y.dtype.kind == "f" and x.dtype.kind != "f":
-            x = x.astype(y.dtype)
-    if x.shape != y.shape:
-        broadcast(x.shape, y.shape)
-    return x, y
 
 
 def _float(x):
@@ -46,7 +34,7 @@ def one_float_dtype(x, y):
 )
 def add(x, y):
     """x + y."""
-    return xp(x).add(*_paired(x, y))
+    return xp(x).add(*paired(x, y))
 
 
 @primitive(
@@ -56,7 +44,7 @@ def add(x, y):
 )
 def subtract(x, y):
     """x - y."""
-    return xp(x).subtract(*_paired(x, y))
+    return xp(x).subtract(*paired(x, y))
 
 
 @primitive(
@@ -65,7 +53,7 @@ def subtract(x, y):
 )
 def multiply(x, y):
     """x y. Mind that nan * 0 is nan: mask with `where` before multiplying."""
-    return xp(x).multiply(*_paired(x, y))
+    return xp(x).multiply(*paired(x, y))
 
 
 @primitive(
@@ -75,7 +63,7 @@ def multiply(x, y):
 def divide(x, y):
     """x / y; x / 0 is an infinity or NaN, without a warning."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return xp(x).true_divide(*_paired(_float(x), _float(y)))
+        return xp(x).true_divide(*paired(_float(x), _float(y)))
 
 
 def _power_wrt_y(g, out, x, y):
@@ -91,7 +79,7 @@ def _power_wrt_x(g, out, x, y):
 @primitive(_power_wrt_x, _power_wrt_y)
 def _power(x, y):
     with np.errstate(divide="ignore", invalid="ignore"):
-        return xp(x).power(*_paired(_float(x), y))
+        return xp(x).power(*paired(_float(x), y))
 
 
 def _power_number_rule(g, out, x, exponent):
@@ -245,102 +233,3 @@ def astype(x, dtype):
     """
     dtype = native_dtype(dtype)
     return cast(x, dtype=dtype) if dtype.kind == "f" else discretize(x, dtype=dtype)
-
-
-# ---- choices and comparisons ---------------------------------------------------------------------
-
-
-@primitive(
-    None,
-    lambda g, out, c, x, y: sum_to(where(c, g, 0.0), x.shape),
-    lambda g, out, c, x, y: sum_to(where(c, 0.0, g), y.shape),
-    keeps="condition",
-)
-def _where(condition, x, y):
-    return xp(x).where(condition, *_paired(x, y))
-
-
-def where(condition, x, y):
-    """x where the condition holds, y elsewhere; the other value never reaches value or gradient.
-
-    Parameters
-    ----------
-    condition : bool array, broadcastable
-    x, y : Tensor or array_like, broadcastable
-    """
-    (condition,) = lift([condition])
-    x, y = lift([x, y])
-    return _where(condition.detach(), x, y)
-
-
-def maximum(x, y):
-    """The larger of x and y, x where they are equal; NaN if either is."""
-    x, y = lift([x, y])
-    return where(logical_or(greater_equal(x, y), not_equal(x, x)), x, y)
-
-
-def minimum(x, y):
-    """The smaller of x and y, x where they are equal; NaN if either is."""
-    x, y = lift([x, y])
-    return where(logical_or(less_equal(x, y), not_equal(x, x)), x, y)
-
-
-def clip(x, minimum, maximum):
-    """x limited to [minimum, maximum]; outside, the gradient is 0; NaN stays NaN.
-
-    Either limit may be None.
-    """
-    (x,) = lift([x])
-    if minimum is not None:
-        x = where(less(x, minimum), minimum, x)
-    if maximum is not None:
-        x = where(greater(x, maximum), maximum, x)
-    return x
-
-
-def _comparison(name, text):
-    def compare(x, y):
-        return getattr(xp(x), name)(*_paired(x, y))
-
-    compare.__name__, compare.__doc__ = name, text
-    return primitive()(compare)
-
-
-equal = _comparison("equal", "x == y, elementwise; no gradient.")
-not_equal = _comparison("not_equal", "x != y, elementwise; no gradient.")
-less = _comparison("less", "x < y, elementwise; no gradient.")
-less_equal = _comparison("less_equal", "x <= y, elementwise; no gradient.")
-greater = _comparison("greater", "x > y, elementwise; no gradient.")
-greater_equal = _comparison("greater_equal", "x >= y, elementwise; no gradient.")
-logical_and = _comparison("logical_and", "Both; no gradient.")
-logical_or = _comparison("logical_or", "Either or both; no gradient.")
-
-
-@primitive()
-def logical_not(x):
-    """Not x; no gradient."""
-    return xp(x).logical_not(x)
-
-
-@primitive()
-def isnan(x):
-    """Whether x is NaN; no gradient."""
-    return xp(x).isnan(x)
-
-
-@primitive()
-def isfinite(x):
-    """Whether x is neither NaN nor infinite; no gradient."""
-    return xp(x).isfinite(x)
-
-
-def zeros_like(x):
-    """Zeros of x's shape and dtype."""
-    (x,) = lift([x])
-    return lift([xp(x.data).zeros_like(x.data)])[0]
-
-
-def ones_like(x):
-    """Ones of x's shape and dtype."""
-    (x,) = lift([x])
-    return lift([xp(x.data).ones_like(x.data)])[0]

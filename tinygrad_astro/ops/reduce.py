@@ -11,18 +11,27 @@ import numpy as np
 from tinygrad_astro import shapes
 from tinygrad_astro.kernels import xp
 from tinygrad_astro.ops.broadcast import reshape, sum
+from tinygrad_astro.ops.comparison import (
+    isfinite,
+    where,
+)
 from tinygrad_astro.ops.elementwise import (
     add,
     exp,
-    isfinite,
     log,
     multiply,
     sqrt,
     square,
     subtract,
-    where,
 )
-from tinygrad_astro.ops.layout import concatenate, flip, take_along_axis, transpose
+from tinygrad_astro.ops.indexing import (
+    take_along_axis,
+)
+from tinygrad_astro.ops.layout import (
+    concatenate,
+    flip,
+    transpose,
+)
 from tinygrad_astro.tape import Tensor, lift, primitive
 
 
