@@ -88,8 +88,8 @@ def parameters(cls) -> list[str]:
     return found
 
 
-def arguments(layer) -> dict:
-    """Give the constructor's arguments of a layer as JSON values.
+def arguments(layer, but=()) -> dict:
+    """Give the constructor's arguments of a layer, all `but` some, as JSON values.
 
     Raises
     ------
@@ -98,6 +98,8 @@ def arguments(layer) -> dict:
     """
     config = {}
     for name in parameters(type(layer)):
+        if name in but:
+            continue
         if not hasattr(layer, name):
             raise ValueError(
                 f"{layer.title} keeps no attribute {name!r} for its constructor's argument of that "

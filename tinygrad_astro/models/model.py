@@ -2,7 +2,7 @@
 
 from tinygrad_astro import training
 from tinygrad_astro.layers import symbolic
-from tinygrad_astro.layers.config import auto_name
+from tinygrad_astro.layers.config import arguments, auto_name
 from tinygrad_astro.layers.layer import Layer
 from tinygrad_astro.layers.structure import leaves, map_leaves
 from tinygrad_astro.models import architecture, saving, summary
@@ -262,7 +262,7 @@ class Model(Layer):
     def get_config(self) -> dict:
         """Give the layers and how they are joined, as values that JSON can hold."""
         if self.graph is None or type(self) is not Model:
-            return super().get_config()
+            return arguments(self, but=("inputs", "outputs"))
         return {"name": self.name, "trainable": self.trainable} | architecture.describe(self.graph)
 
     @classmethod
