@@ -49,6 +49,8 @@ def test_certain_and_impossible_classes():
     assert probabilities[0].tolist() == [1, 0, 0] and probabilities[1].tolist() == [1, 0, 0]
 
 
+# Without the JIT inf - inf, which is meant here, is NumPy's and warns.
+@pytest.mark.filterwarnings("ignore:invalid value encountered")
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("column", [0, 1, 2])
 def test_bad_logits_count_unless_their_row_is_ignored(rng, bad, column):

@@ -23,7 +23,9 @@ LOWEST, HIGHEST = -708.0, 709.0
 
 @inline
 def _power_and_rest(x):
-    """Give 2^n and p(r) = e^r - 1, with x = n ln 2 + r."""
+    """Give 2^n and p(r) = e^r - 1, with x = n ln 2 + r, x limited to the range of 2^n."""
+    x = LOWEST if x < LOWEST else x
+    x = HIGHEST if x > HIGHEST else x
     shifted = np.float64(x * LOG2E + BIASED)
     n = shifted - BIASED
     r = (x - n * LN2_HIGH) - n * LN2_LOW
