@@ -92,7 +92,8 @@ def _einsum_rule(g, out, *xs, subscripts, wanted):
 @primitive(joint=_einsum_rule)
 def _einsum(*xs, subscripts):
     text = ",".join(subscripts[:-1]) + "->" + subscripts[-1]
-    return np.ascontiguousarray(xp(xs[0]).einsum(text, *xs, optimize=len(xs) > 2))
+    product = xp(xs[0]).einsum(text, *xs, optimize=len(xs) > 2)
+    return xp(xs[0]).array(product, order="C", copy=None)
 
 
 def einsum(subscripts, *operands):
