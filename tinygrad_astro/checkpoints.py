@@ -57,7 +57,7 @@ def write_state(path, state: State) -> None:
     OSError
         If the folder cannot be written to.
     """
-    arrays = {name: np.ascontiguousarray(value) for name, value in state.arrays.items()}
+    arrays = {name: np.asarray(value, order="C") for name, value in state.arrays.items()}
     header = {"format": FORMAT, "version": str(VERSION), "info": json.dumps(state.info)}
     write_atomically(path, safetensors.numpy.save(arrays, header))
 
