@@ -1,0 +1,11 @@
+"""What teaches: the tape as table and picture, the convolution as a matrix, what a network sees.
+
+scipy and matplotlib are imported by the functions that need them, not here.
+"""
+
+from tinygrad_astro.explain.conv_matrix import conv_matrix
+from tinygrad_astro.explain.receptive_field import receptive_field
+from tinygrad_astro.explain.recursion import wrong_order
+from tinygrad_astro.explain.tape_view import tape
+
+__all__ = ["conv_matrix", "receptive_field", "tape", "wrong_order"]
