@@ -191,6 +191,11 @@ def conv_transpose(inputs, kernel, strides, padding, output_padding, dilation):
             sizes.append((n - 1) * s + max(k, s))
         else:
             sizes.append((n - 1) * s + k - sum(around[axis]) + extra[axis])
+    if any(n is not None and n < 1 for n in (*inputs[1:-1], *sizes)):
+        raise ValueError(
+            f"conv_transpose of an input of shape {tuple(inputs)} has an output of {tuple(sizes)} "
+            "pixels; use a larger input, or less padding"
+        )
     if padding == "same":
         around = []
         for n, size, k, s in zip(inputs[1:-1], sizes, spans, strides):
@@ -236,7 +241,7 @@ def normal_axes(axis, ndim: int) -> tuple[int, ...]:
         return tuple(range(ndim))
     if type(axis) is int and -ndim <= axis < ndim:
         return (axis % ndim,)
-    given = (axis,) if isinstance(axis, Integral) else tuple(axis)
+    given = tuple(axis) if hasattr(axis, "__iter__") else (axis,)
     for a in given:
         if not isinstance(a, Integral) or not -ndim <= a < ndim:
             raise ValueError(f"axis={axis!r} is out of range for a tensor of {ndim} axes")
