@@ -200,6 +200,13 @@ def test_an_empty_argument_has_nothing_to_check():
     check_adjoint(lambda x: x * 2.0, np.empty((0, 3)))
 
 
+def test_single_values_are_arguments_too():
+    check_grads(lambda x, y: x * ops.exp(y), 0.5, np.array(1.5))
+    check_adjoint(lambda x: x * 3.0, 0.5)
+    with pytest.raises(AssertionError, match=r"argument 0 at index \(\)"):
+        check_grads(planted(lambda g, out, x: g * x * x), 0.5)
+
+
 def test_a_function_that_gives_no_tensor_is_a_mistake_of_the_caller():
     with pytest.raises(TypeError, match="expected one Tensor"):
         check_grads(lambda x: 1.0, X)

@@ -84,9 +84,8 @@ def _check_order(f, points, level, order, rtol, atol, step, rng):
 
 def _difference(projected, points, directions, step):
     def at(sign):
-        return projected(
-            [p if d is None else p + sign * step * d for p, d in zip(points, directions)]
-        )
+        moved = [p if d is None else p + sign * step * d for p, d in zip(points, directions)]
+        return projected([np.asarray(p) for p in moved])
 
     return (8 * (at(1) - at(-1)) - (at(2) - at(-2))) / (12 * step)
 
@@ -150,9 +149,9 @@ def check_adjoint(f, x, rtol=1e-12, seed=0):
     rng = np.random.default_rng(seed)
     x = np.array(x, np.float64)
     out, pullback = vjp(f, x)
-    value, y = out.numpy(), rng.standard_normal(x.shape)
+    value, y = out.numpy(), np.asarray(rng.standard_normal(x.shape))
     other = f(Tensor(y)).numpy()
-    both = f(Tensor(2.0 * x - 3.0 * y)).numpy()
+    both = f(Tensor(np.asarray(2.0 * x - 3.0 * y))).numpy()
     size = np.abs(value).max(initial=0.0) + np.abs(other).max(initial=0.0)
     if not np.allclose(both, 2.0 * value - 3.0 * other, rtol=0, atol=1e-10 * size + 1e-300):
         raise AssertionError("f is not linear: f(2 x - 3 y) differs from 2 f(x) - 3 f(y)")
