@@ -44,6 +44,7 @@ _BY_NAME = {
     "tanh": tanh,
     "swish": silu,
 }
+_NAMES = {function: name for name, function in reversed(_BY_NAME.items())}
 _FUSED = ("linear", "relu", "sigmoid", "tanh", "elu")
 
 
@@ -79,7 +80,7 @@ def get(identifier):
 
 def name_of(function) -> str | None:
     """Give the name of an activation function, None if it is not one of the library's."""
-    return next((name for name, known in _BY_NAME.items() if known is function), None)
+    return _NAMES.get(function) if callable(function) else None
 
 
 def with_bias(inputs, bias, function):

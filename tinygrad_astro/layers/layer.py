@@ -106,13 +106,18 @@ class Layer(WeightTree):
             raise RuntimeError(
                 f"{type(self).__name__}.__init__ must call super().__init__(**kwargs) first"
             )
-        if any(isinstance(leaf, symbolic.Symbol) for leaf in leaves((args, kwargs))):
+        if len(args) == 1 and type(args[0]) is Tensor and not kwargs:
+            x = self.as_input(args[0])  # the common case, without looking for nests
+            self.ensure_built(x.data.shape if self.built else shape_of(x))
+            args = (self._in_own_dtype(x) if self._weights else x,)
+        elif any(isinstance(leaf, symbolic.Symbol) for leaf in leaves((args, kwargs))):
             return symbolic.record(self, args, kwargs, training)
-        given = [np.asarray(a) if is_numbers(a) else a for a in args]
-        args = [map_leaves(self.as_input, a) for a in given]
-        self.ensure_built(*[map_leaves(shape_of, a) for a in args])
-        if self._weights:
-            args = [map_leaves(self._in_own_dtype, a) for a in args]
+        else:
+            given = [np.asarray(a) if is_numbers(a) else a for a in args]
+            args = [map_leaves(self.as_input, a) for a in given]
+            self.ensure_built(*[map_leaves(shape_of, a) for a in args])
+            if self._weights:
+                args = [map_leaves(self._in_own_dtype, a) for a in args]
         if takes_training(type(self)):
             kwargs["training"] = bool(training)
         return self.call(*args, **kwargs)

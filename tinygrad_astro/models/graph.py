@@ -93,14 +93,22 @@ class Graph:
         """Compute the outputs; each intermediate value is dropped after its last use."""
         values = dict(bound)
         for node, done in zip(self.nodes, self._done_with, strict=True):
-            args = map_leaves(lambda leaf: _value(leaf, values), node.args)
-            kwargs = map_leaves(lambda leaf: _value(leaf, values), node.kwargs)
             mode = training if node.training is None else node.training
-            outputs = node.layer(*args, training=mode, **kwargs)
-            for symbol, value in zip(leaves(node.outputs), leaves(outputs), strict=True):
-                values[id(symbol)] = value
+            if len(node.args) == 1 and isinstance(node.args[0], Symbol) and not node.kwargs:
+                outputs = node.layer(values[id(node.args[0])], training=mode)
+            else:
+                args = map_leaves(lambda leaf: _value(leaf, values), node.args)
+                kwargs = map_leaves(lambda leaf: _value(leaf, values), node.kwargs)
+                outputs = node.layer(*args, training=mode, **kwargs)
+            if isinstance(node.outputs, Symbol):
+                values[id(node.outputs)] = outputs
+            else:
+                for symbol, value in zip(leaves(node.outputs), leaves(outputs), strict=True):
+                    values[id(symbol)] = value
             for key in done:
                 del values[key]
+        if isinstance(self.outputs, Symbol):
+            return values[id(self.outputs)]
         return map_leaves(lambda leaf: values[id(leaf)], self.outputs)
 
     def shapes(self, bound) -> dict:
