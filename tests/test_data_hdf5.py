@@ -43,7 +43,7 @@ def test_names_shapes_and_types(galaxies):
         with pytest.raises(IndexError, match="boolean"):
             lazy[np.ones(3, bool)]
         with pytest.raises(ValueError, match="makes a copy"):
-            np.array(lazy, copy=False)
+            lazy.__array__(copy=False)
 
 
 def test_wrong_files(tmp_path):

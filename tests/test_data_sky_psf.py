@@ -12,7 +12,8 @@ def test_profile_has_its_width_and_its_flux(psf):
     half = psf.brightness(np.array((psf.fwhm / 2) ** 2)) / psf.brightness(np.array(0.0))
     assert abs(half - 0.5) < 1e-12
     r = np.linspace(0, float(psf.quantile(0.9)), 20001)
-    enclosed = np.trapezoid(2 * np.pi * r * psf.brightness(r * r), r)
+    density = 2 * np.pi * r * psf.brightness(r * r)
+    enclosed = 0.5 * ((density[1:] + density[:-1]) * np.diff(r)).sum()
     assert abs(enclosed - 0.9) < 1e-6
 
 

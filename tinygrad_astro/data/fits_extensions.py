@@ -4,6 +4,8 @@ import os
 
 import numpy as np
 
+from tinygrad_astro.data.extras import optional
+
 Extension = int | str | tuple[str, int] | None
 
 
@@ -36,7 +38,7 @@ def _effective_axes(hdu) -> int:
 
 def is_compressed(hdu) -> bool:
     """Tell whether an extension is tile-compressed."""
-    return hasattr(hdu, "compression_type")
+    return isinstance(hdu, optional("astropy.io.fits").CompImageHDU)
 
 
 def image_shape(hdu) -> tuple[int, ...]:

@@ -172,16 +172,27 @@ def half_light_radius(
     >>> round(half_light_radius([disc], 0, 0.4, 20.0), 2)
     6.0
     """
-    radii, weights = [], []
-    for component in components:
-        dx, dy, weight = component.points()
-        u, v = ellipse(dx, dy, axis_ratio, angle)
-        radii.append(np.hypot(u, v))
-        weights.append(weight * component.flux[band])
-    radius, weight = np.concatenate(radii), np.concatenate(weights)
+    return enclosing_radius(*light_points(components, band), axis_ratio, angle)
+
+
+def light_points(
+    components: list[Component], band: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Spread the light of one band over points: x and y from the centre, and counts."""
+    parts = [component.points() for component in components]
+    light = [p[2] * c.flux[band] for p, c in zip(parts, components, strict=True)]
+    x, y = (np.concatenate([part[axis] for part in parts]) for axis in (0, 1))
+    return x, y, np.concatenate(light)
+
+
+def enclosing_radius(
+    x: np.ndarray, y: np.ndarray, light: np.ndarray, axis_ratio: float, angle: float
+) -> float:
+    """Give the semi-major axis of the centred ellipse that holds half of the light of points."""
+    radius = np.hypot(*ellipse(x, y, axis_ratio, angle))
     order = np.argsort(radius)
-    enclosed = np.cumsum(weight[order]) - 0.5 * weight[order]
-    return float(np.interp(0.5 * weight.sum(), enclosed, radius[order]))
+    enclosed = np.cumsum(light[order]) - 0.5 * light[order]
+    return float(np.interp(0.5 * light.sum(), enclosed, radius[order]))
 
 
 def draw_galaxy(

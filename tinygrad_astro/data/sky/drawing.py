@@ -58,10 +58,12 @@ def draw_model(
     model = camera.draw(source, (size, size), x, y)
     if snr is None:
         return model
-    low, high = -30.0, 30.0
+    signal, low, high = model[..., camera.reference].ravel(), -30.0, 30.0
+    noise = camera.variance(np.zeros(len(camera.bands)))[camera.reference]
     for _ in range(50):
         middle = 0.5 * (low + high)
-        if camera.signal_to_noise(model * math.exp(middle)) < snr:
+        scaled = signal * math.exp(middle)
+        if math.sqrt((scaled * scaled / np.maximum(scaled + noise, 1e-300)).sum()) < snr:
             low = middle
         else:
             high = middle

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tinygrad_astro.data.sky.components import Component, half_light_radius
+from tinygrad_astro.data.sky.components import Component, enclosing_radius, light_points
 
 TYPES = ("spheroid", "disc", "irregular", "point source", "unclassifiable")
 
@@ -59,6 +59,6 @@ def measured_radius(source: Source, reference: int) -> tuple[float, float]:
     """Give the half-light radius along the major axis of the source, and of the circle."""
     if not source.components:
         return 0.0, 0.0
-    shape = source.axis_ratio, source.angle
-    along = half_light_radius(source.components, reference, *shape)
-    return along, half_light_radius(source.components, reference)
+    points = light_points(source.components, reference)
+    along = enclosing_radius(*points, source.axis_ratio, source.angle)
+    return along, enclosing_radius(*points, 1.0, 0.0)

@@ -28,8 +28,8 @@ def vote_probabilities(
 
     Examples
     --------
-    >>> vote_probabilities("disc", 0.1, 3.0, 100.0).argmax()
-    np.int64(1)
+    >>> int(vote_probabilities("disc", 0.1, 3.0, 100.0).argmax())
+    1
     """
     answers = dict.fromkeys(TYPES, 0.01)
     if kind in ("spheroid", "disc"):
