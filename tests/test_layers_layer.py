@@ -238,6 +238,14 @@ def test_symbolic_calls_compute_nothing():
     assert Bomb()(layers.Input((3,))).shape == (None, 3)
 
 
+def test_inputs_of_integers_and_of_one_axis():
+    x = layers.Input(3, dtype="uint8", batch_size=4)
+    assert x.shape == (None, 3) and x.dtype == np.float32
+    assert layers.Input((3,), dtype="float64").dtype == np.float64
+    data = np.ones((2, 3), "uint8")
+    np.testing.assert_array_equal(x.node.layer(data).numpy(), data)
+
+
 def test_input_and_output_of_a_layer():
     x = layers.Input((3,))
     layer = layers.Dense(2)

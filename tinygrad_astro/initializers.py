@@ -85,9 +85,7 @@ class Constant(Initializer):
 class _Random(Initializer):
     """An initializer that draws; `seed=None` takes the library's stream."""
 
-    seed: int | None
-
-    def _generator(self) -> np.random.Generator:
+    def _generator(self):
         if self.seed is None:
             return random.generator()
         return np.random.Generator(np.random.Philox(key=self.seed & ((1 << 64) - 1)))
@@ -95,16 +93,16 @@ class _Random(Initializer):
 
 def _truncated_normal(generator, shape, dtype):
     """Draw unit normals again and again until all lie within two standard deviations."""
-    values = generator.standard_normal(shape, np.float32 if dtype == np.float32 else np.float64)
+    values = generator.standard_normal(shape, dtype)
     outside = np.abs(values) > 2
     while outside.any():
         values[outside] = generator.standard_normal(int(outside.sum()), values.dtype)
         outside = np.abs(values) > 2
-    return values.astype(dtype, copy=False)
+    return values
 
 
 def _uniform(generator, low, high, shape, dtype):
-    values = generator.random(shape, np.float32 if dtype == np.float32 else np.float64)
+    values = generator.random(shape, dtype)
     return (low + (high - low) * values).astype(dtype, copy=False)
 
 
@@ -186,8 +184,7 @@ class VarianceScaling(_Random):
             return _uniform(generator, -limit, limit, shape, dtype)
         if self.distribution == "untruncated_normal":
             return (math.sqrt(variance) * generator.standard_normal(shape)).astype(dtype)
-        std = math.sqrt(variance) / _TRUNCATED_STD
-        return (std * _truncated_normal(generator, shape, dtype)).astype(dtype, copy=False)
+        return math.sqrt(variance) / _TRUNCATED_STD * _truncated_normal(generator, shape, dtype)
 
 
 class _Named(VarianceScaling):
@@ -255,20 +252,18 @@ class Orthogonal(_Random):
     def __call__(self, shape, dtype="float32"):
         if len(shape) < 2:
             raise ValueError(
-                f"Orthogonal got the shape {tuple(shape)}, expected at least two axes; "
-                'for a vector use "zeros" or "random_normal"'
+                f"Orthogonal got shape {tuple(shape)}, expected at least two axes; use zeros"
             )
         rows, columns = math.prod(shape[:-1]), shape[-1]
         draws = self._generator().standard_normal((max(rows, columns), min(rows, columns)))
         q, r = np.linalg.qr(draws)
         q *= np.sign(np.diag(r))
-        q = q.T if rows < columns else q
-        return (self.gain * q).reshape(shape).astype(dtype)
+        return (self.gain * (q.T if rows < columns else q)).reshape(shape).astype(dtype)
 
 
-_CLASSES = (Zeros, Ones, Constant, RandomNormal, RandomUniform, TruncatedNormal, VarianceScaling)
-_CLASSES += (GlorotUniform, GlorotNormal, HeNormal, HeUniform, LecunNormal, LecunUniform)
-_CLASSES += (Orthogonal,)
+_PLAIN: tuple[type[Initializer], ...] = (Zeros, Ones, Constant, RandomNormal, RandomUniform)
+_SCALED = (VarianceScaling, GlorotUniform, GlorotNormal, HeNormal, HeUniform)
+_CLASSES = (*_PLAIN, TruncatedNormal, *_SCALED, LecunNormal, LecunUniform, Orthogonal)
 _NAMES = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower(): cls for cls in _CLASSES}
 _BY_NAME = _NAMES | {cls.__name__: cls for cls in _CLASSES}
 

@@ -1,6 +1,7 @@
 """What layers ask of their inputs and arguments; the text of every such complaint is here."""
 
 from numbers import Real
+from typing import Any
 
 LAYOUTS = {2: "(N, C)", 3: "(N, L, C)", 4: "(N, H, W, C)"}
 
@@ -58,7 +59,7 @@ def positive(layer, name: str, value) -> int:
     return int(value)
 
 
-def fraction(layer, name: str, value) -> float:
+def fraction(layer, name: str, value: Any) -> float:
     """Check an argument in [0, 1].
 
     Raises
@@ -66,12 +67,12 @@ def fraction(layer, name: str, value) -> float:
     ValueError
         If it is outside.
     """
-    if not isinstance(value, Real) or not 0 <= value <= 1:
+    if not _is_real(value) or not 0 <= value <= 1:
         raise ValueError(f"{layer.title}: {name}={value!r}, expected a number from 0 to 1")
     return float(value)
 
 
-def not_negative(layer, name: str, value) -> float:
+def not_negative(layer, name: str, value: Any) -> float:
     """Check an argument that is at least 0.
 
     Raises
@@ -79,7 +80,7 @@ def not_negative(layer, name: str, value) -> float:
     ValueError
         If it is negative or no number.
     """
-    if isinstance(value, bool) or not isinstance(value, Real) or not value >= 0:
+    if not _is_real(value) or not value >= 0:
         raise ValueError(f"{layer.title}: {name}={value!r}, expected a number of at least 0")
     return float(value)
 
@@ -131,6 +132,10 @@ def several(layer, inputs, exactly: int | None = None) -> None:
             f"{layer.title} got a {type(inputs).__name__}{count}, expected {expected} tensors: "
             f"{type(layer).__name__}()([x, y])"
         )
+
+
+def _is_real(value) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _text(shape) -> str:

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from tinygrad_astro.layers.layer import Layer
+from tinygrad_astro.layers.layer import Elementwise
 from tinygrad_astro.layers.symbolic import Node
 
 __all__ = ["Input", "InputLayer"]
 
 
-class InputLayer(Layer):
+class InputLayer(Elementwise):
     """The place of an input in a model; it has no weights and passes data through.
 
     Parameters
@@ -26,11 +26,8 @@ class InputLayer(Layer):
     """
 
     def __init__(self, shape=None, batch_size=None, dtype=None, **kwargs):
-        if shape is None:
-            shape = kwargs.pop("input_shape", None)
-        if dtype not in (None, "float32", "float64"):
-            dtype = np.dtype(dtype)
-            dtype = None if dtype.kind in "iub" else dtype
+        if dtype is not None and np.dtype(dtype).kind in "iub":
+            dtype = None  # integers and masks become float32
         super().__init__(dtype=dtype, **kwargs)
         sizes = (shape,) if isinstance(shape, int) else shape
         if not isinstance(sizes, (tuple, list)) or not all(_is_size(n) for n in sizes):
@@ -46,12 +43,6 @@ class InputLayer(Layer):
 
     def call(self, inputs):
         return inputs
-
-    def compute_output_shape(self, input_shape):
-        return tuple(input_shape)
-
-    def sees(self, axis, low, high):
-        return low, high
 
 
 def _is_size(n) -> bool:

@@ -77,16 +77,6 @@ class Layer(WeightTree):
         self.built = False
         self.build_shapes: tuple | None = None
 
-    @property
-    def dtype(self) -> np.dtype:
-        """The dtype of the weights, float32 or float64."""
-        return self._dtype
-
-    @property
-    def title(self) -> str:
-        """How error messages name this layer."""
-        return f"{type(self).__name__} {self.name!r}"
-
     def __repr__(self):
         return f"<{self.title}{'' if self.built else ', not built'}>"
 

@@ -25,9 +25,15 @@ def _divide(x, y):
     return Rescaling(1.0 / y)(x)
 
 
-Symbol.__add__ = Symbol.__radd__ = _add
-Symbol.__sub__ = _subtract
-Symbol.__rsub__ = lambda x, y: Rescaling(-1.0, y)(x)
-Symbol.__mul__ = Symbol.__rmul__ = _multiply
-Symbol.__truediv__ = _divide
-Symbol.__neg__ = lambda x: Rescaling(-1.0)(x)
+OPERATORS = {
+    "__add__": _add,
+    "__radd__": _add,
+    "__sub__": _subtract,
+    "__rsub__": lambda x, y: Rescaling(-1.0, y)(x),
+    "__mul__": _multiply,
+    "__rmul__": _multiply,
+    "__truediv__": _divide,
+    "__neg__": lambda x: Rescaling(-1.0)(x),
+}
+for name, function in OPERATORS.items():
+    setattr(Symbol, name, function)

@@ -27,10 +27,19 @@ class WeightTree:
     _weights: list[Weight]
     _trainable: bool
     _device: str
-    dtype: np.dtype
+    _dtype: np.dtype
     name: str
-    title: str
     built: bool
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The dtype of the weights, float32 or float64."""
+        return self._dtype
+
+    @property
+    def title(self) -> str:
+        """How error messages name this layer."""
+        return f"{type(self).__name__} {self.name!r}"
 
     def add_weight(self, shape=(), initializer="glorot_uniform", trainable=True, name=None):
         """Make a weight: a tracked tensor that is trained, saved and counted with this layer.
@@ -129,7 +138,7 @@ class WeightTree:
 
     def get_weights(self) -> list[np.ndarray]:
         """Copy the weights out as arrays."""
-        return [np.array(w.detach().numpy()) for w in self.weights]
+        return [np.array(w.tensor.detach().numpy()) for _, w in self.named_weights()]
 
     def set_weights(self, weights) -> None:
         """Copy arrays into the weights, in the order of `get_weights`.
