@@ -135,8 +135,7 @@ class BatchNormalization(_Affine):
             for moving, batch in zip(
                 (self.moving_mean, self.moving_variance), ops.moments(inputs), strict=True
             ):
-                moved = moving * self.momentum + batch * (1 - self.momentum)
-                assign(moving, moved.numpy())
+                assign(moving, moving * self.momentum + batch * (1 - self.momentum))
 
 
 class LayerNormalization(_Affine):

@@ -189,8 +189,11 @@ class WeightTree:
 
 
 def assign(weight: Tensor, values) -> None:
-    """Write values into a weight where it lies, whatever the device."""
+    """Write values, a tensor of the same device or an array, into a weight."""
+    data = values.data if isinstance(values, Tensor) else values
     if isinstance(weight.data, np.ndarray):
-        weight.data[...] = values
+        weight.data[...] = data
+    elif isinstance(values, Tensor):
+        weight.data = data
     else:
-        weight.data = tensor(values, dtype=weight.dtype, device=weight.device).data
+        weight.data = tensor(data, dtype=weight.dtype, device=weight.device).data
