@@ -9,7 +9,13 @@ from tinygrad_astro import initializers
 
 @pytest.mark.parametrize(
     ("shape", "fans"),
-    [((), (1, 1)), ((7,), (7, 7)), ((4, 5), (4, 5)), ((3, 2, 4, 5), (24, 30)), ((9, 4, 5), (36, 45))],
+    [
+        ((), (1, 1)),
+        ((7,), (7, 7)),
+        ((4, 5), (4, 5)),
+        ((3, 2, 4, 5), (24, 30)),
+        ((9, 4, 5), (36, 45)),
+    ],
 )
 def test_fans_are_taps_times_channels(shape, fans):
     assert initializers.compute_fans(shape) == fans
