@@ -35,5 +35,6 @@ def pool(x, size, strides, pads, reduce, fill):
         for j in range(columns):
             top, left = i * strides[0], j * strides[1]
             window = padded[:, top : top + size[0], left : left + size[1]]
-            out[:, i, j] = reduce(window.reshape(x.shape[0], -1, x.shape[3]), axis=1)
+            flat = window.reshape(x.shape[0], size[0] * size[1], x.shape[3])
+            out[:, i, j] = reduce(flat, axis=1)
     return out
