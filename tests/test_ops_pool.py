@@ -254,7 +254,7 @@ def test_keras(name, keras):
     x = A(shape)
     size, strides = arguments["pool_size"], arguments.get("strides")
     padding = arguments.get("padding", "valid")
-    # Averaging with "same", Keras's PyTorch backend repeats the edge; its others, like ours, do not.
+    # Averaging with "same", Keras on PyTorch repeats the edge; on TensorFlow it does as we do.
     for op in ("max_pool", "average_pool") if padding == "valid" else ("max_pool",):
         theirs = getattr(keras.ops, op)(x, size, strides, padding, data_format="channels_last")
         made = getattr(ops, op)(x, **arguments).numpy()
