@@ -122,19 +122,19 @@ class BatchNormalization(_Affine):
         fused = self.activation is activations.relu
         last = {"epsilon": self.epsilon, "activation": "relu" if fused else "linear"}
         if training and self.trainable:
-            outputs = ops.batch_normalization(inputs, gamma, beta, **last)
-            self._follow(inputs)
+            outputs, *batch = ops.batch_normalization(
+                inputs, gamma, beta, return_moments=True, **last
+            )
+            self._follow(batch)
         else:
             statistics = (self.moving_mean.data, self.moving_variance.data)
             outputs = ops.batch_normalization(inputs, gamma, beta, *statistics, **last)
         return outputs if fused else self.activation(outputs)
 
-    def _follow(self, inputs) -> None:
+    def _follow(self, moments) -> None:
         """Move the statistics towards those of this batch."""
         with no_grad():
-            for moving, batch in zip(
-                (self.moving_mean, self.moving_variance), ops.moments(inputs), strict=True
-            ):
+            for moving, batch in zip((self.moving_mean, self.moving_variance), moments, strict=True):
                 assign(moving, moving * self.momentum + batch * (1 - self.momentum))
 
 

@@ -130,7 +130,14 @@ def _input_grad(g, x, gamma, sums, mean, inverse, epsilon):
 
 
 def batch_normalization(
-    inputs, gamma, beta, mean=None, variance=None, epsilon=1e-3, activation="linear"
+    inputs,
+    gamma,
+    beta,
+    mean=None,
+    variance=None,
+    epsilon=1e-3,
+    activation="linear",
+    return_moments=False,
 ):
     """activation(gamma (inputs - mean) / sqrt(variance + epsilon) + beta), per channel.
 
@@ -145,6 +152,12 @@ def batch_normalization(
         Unit of variance.
     activation : {"linear", "relu"}
         Fused into the same pass.
+    return_moments : bool
+        Also give the mean and variance that were used, as raw arrays: what a moving average needs.
+
+    Returns
+    -------
+    Tensor, or (Tensor, array (C,), array (C,))
 
     Raises
     ------
@@ -180,6 +193,7 @@ def batch_normalization(
     normalize = _normalize_by_batch if mean is None else _normalize_by_fixed
     statistics = moments(x) if mean is None else lift([x, mean, variance])[1:]
     centre, spread = (s.data.astype(x.dtype) if mean is not None else s for s in statistics)
-    return normalize(
+    out = normalize(
         x, gamma, beta, mean=centre, variance=spread, epsilon=epsilon, activation=activation
     )
+    return (out, centre, spread) if return_moments else out
