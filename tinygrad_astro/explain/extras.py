@@ -24,12 +24,13 @@ def optional(module: str) -> ModuleType:
     """
     package = module.partition(".")[0]
     try:
-        return import_module(module)
+        import_module(package)
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != package:
+        if error.name != package:
             raise
         purpose, extra = _PACKAGES[package]
         raise ImportError(
             f"{purpose} need the package {package}, which is not installed; "
             f"run: pip install 'tinygrad_astro[{extra}]'"
         ) from error
+    return import_module(module)

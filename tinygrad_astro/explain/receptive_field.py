@@ -110,7 +110,7 @@ class Fields:
     def table(self) -> str:
         """Give size, jump and start of every layer as lines of text."""
         rows = [
-            [f.name, f.kind, *[_text(part) for part in (f.size, f.jump, f.start)]]
+            [f.name, f.kind, _text(f.size), _text(f.jump), _text(f.start, ", ")]
             for f in self.layers
         ]
         header = ["layer", "type", "sees", "jump", "start"]
@@ -168,9 +168,9 @@ def receptive_field(model) -> Fields:
     ... )
     >>> print(fields)
     layer  type          sees  jump  start
-    a      Conv2D         3x3   1x1    0x0
-    b      MaxPooling2D   4x4   2x2    0x0
-    c      Conv2D         8x8   2x2    0x0
+    a      Conv2D         3x3   1x1   0, 0
+    b      MaxPooling2D   4x4   2x2   0, 0
+    c      Conv2D         8x8   2x2   0, 0
     >>> fields.total.size, fields["c"].box(1, 2)
     ((8, 8), ((2, 9), (4, 11)))
     """
@@ -267,5 +267,5 @@ def _simple(x: float):
     return int(x) if x == int(x) else x
 
 
-def _text(numbers) -> str:
-    return "all" if None in numbers else "x".join(f"{n:.4g}" for n in numbers)
+def _text(numbers, between="x") -> str:
+    return "all" if None in numbers else between.join(f"{n:.4g}" for n in numbers)
