@@ -136,7 +136,7 @@ def feature_maps(model, x, layer) -> np.ndarray:
     >>> ta.explain.feature_maps(model, np.ones((1, 8, 8, 1)), "first").shape
     (1, 6, 6, 4)
     """
-    seen = []
+    seen: list = []
     with no_grad():
         if not model.built:
             model(x)

@@ -41,7 +41,8 @@ class AxisField:
     def at(self, position: int) -> tuple[int, int]:
         """Give the first and last input pixel that one output sees."""
         turns, phase = divmod(position, len(self.low))
-        return tuple(int(end[phase]) + turns * self.shift for end in (self.low, self.high))
+        low, high = (int(end[phase]) + turns * self.shift for end in (self.low, self.high))
+        return low, high
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ def receptive_field(model) -> Fields:
     """
     layers = _unbuilt_chain(model)
     if layers is not None:
-        rank = next((x.input_rank - 2 for x in layers if (x.input_rank or 0) > 2), 2)
+        rank = next((r - 2 for r in (x.input_rank for x in layers) if r is not None and r > 2), 2)
         fields = []
         for count, layer in enumerate(layers, start=1):
             part = layers[:count]
@@ -193,7 +194,8 @@ def receptive_field(model) -> Fields:
         axes = [_periodic(_back(graph, symbol, axis), name) for axis in spatial]
         return Field(name, kind, tuple(axes or [None] * rank))
 
-    fields, calls = [], {}
+    fields = []
+    calls: dict[str, int] = {}
     for node in graph.nodes:
         name, kind = node.layer.name, type(node.layer).__name__
         calls[name] = calls.get(name, 0) + 1
@@ -255,7 +257,7 @@ def _periodic(seen, name) -> AxisField | None:
         for period in range(1, count // 2 + 1):
             steps = ends[:, period:] - ends[:, :-period]
             if (steps == steps[0, 0]).all():
-                return AxisField(*ends[:, :period], shift=int(steps[0, 0]))
+                return AxisField(ends[0, :period], ends[1, :period], int(steps[0, 0]))
         count *= 4
     raise ValueError(
         f"what {name!r} sees does not repeat within {_LAST_TRY // 2} outputs; a layer of your own "
