@@ -46,6 +46,7 @@ def _curvature(y, name):
 @primitive(
     lambda u, out, g, y, name: activation_grad(u, y, name=name),
     lambda u, out, g, y, name: multiply(multiply(u, g), _curvature(y, name)),
+    keeps="g y",
 )
 def activation_grad(g, y, name):
     """g times the slope of the activation, from its output y."""
@@ -84,7 +85,7 @@ def sum_rows(g):
 
 @primitive(lambda u, out, b, shape: sum_rows(u), keeps="")
 def _spread_rows(b, shape):
-    return np.array(xp(b).broadcast_to(b, shape))
+    return xp(b).array(xp(b).broadcast_to(b, shape))
 
 
 def bias_activation(inputs, bias, activation="linear"):

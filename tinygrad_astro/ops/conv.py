@@ -38,6 +38,7 @@ def _geometry(strides, pads, dilation, groups):
 @primitive(
     lambda g, out, x, w, **geometry: conv_input_grad(g, w, size=x.shape, **geometry),
     lambda g, out, x, w, **geometry: conv_weight_grad(x, g, size=w.shape, **geometry),
+    keeps="x w",
 )
 def conv_valid(x, w, *, shape, strides, pads, dilation, groups):
     """The convolution with all geometry in numbers; `conv` checks and calls it."""
@@ -50,6 +51,7 @@ def conv_valid(x, w, *, shape, strides, pads, dilation, groups):
 @primitive(
     lambda u, out, g, w, *, size, **geometry: conv_valid(u, w, **geometry),
     lambda u, out, g, w, *, size, **geometry: conv_weight_grad(u, g, size=w.shape, **geometry),
+    keeps="g w",
 )
 def conv_input_grad(g, w, *, size, shape, strides, pads, dilation, groups):
     """The adjoint of conv in its input: gives shape `size`; <conv(x, w), g> = <x, this>."""
@@ -62,6 +64,7 @@ def conv_input_grad(g, w, *, size, shape, strides, pads, dilation, groups):
 @primitive(
     lambda u, out, x, g, *, size, **geometry: conv_input_grad(g, u, size=x.shape, **geometry),
     lambda u, out, x, g, *, size, **geometry: conv_valid(x, u, **geometry),
+    keeps="x g",
 )
 def conv_weight_grad(x, g, *, size, shape, strides, pads, dilation, groups):
     """The adjoint of conv in its kernel: gives shape `size`; <conv(x, w), g> = <w, this>."""

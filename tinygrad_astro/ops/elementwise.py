@@ -50,6 +50,7 @@ def subtract(x, y):
 @primitive(
     lambda g, out, x, y: sum_to(multiply(g, y), x.shape),
     lambda g, out, x, y: sum_to(multiply(g, x), y.shape),
+    keeps="x y",
 )
 def multiply(x, y):
     """x y. Mind that nan * 0 is nan: mask with `where` before multiplying."""
@@ -59,6 +60,7 @@ def multiply(x, y):
 @primitive(
     lambda g, out, x, y: sum_to(divide(g, y), x.shape),
     lambda g, out, x, y: sum_to(negative(divide(multiply(g, x), multiply(y, y))), y.shape),
+    keeps="x y",
 )
 def divide(x, y):
     """x / y; x / 0 is an infinity or NaN, without a warning."""
@@ -111,7 +113,7 @@ def negative(x):
     return xp(x).negative(x)
 
 
-@primitive(lambda g, out, x: multiply(g, sign(x)))
+@primitive(lambda g, out, x: multiply(g, sign(x)), keeps="x")
 def abs(x):  # noqa: A001  (NumPy's name)
     """|x|, with gradient 0 at 0."""
     return xp(x).abs(x)
@@ -203,10 +205,14 @@ def arctan(x):
     return xp(x).arctan(_float(x))
 
 
-@primitive(lambda g, out, x: multiply(g, divide(exp(negative(square(x))), np.pi**0.5 / 2)))
+@primitive(
+    lambda g, out, x: multiply(g, divide(exp(negative(square(x))), np.pi**0.5 / 2)), keeps="x"
+)
 def erf(x):
     """2 / sqrt(pi) times the integral of exp(-t**2) from 0 to x."""
     x = _float(x)
+    if hasattr(xp(x), "erf"):
+        return xp(x).erf(x)
     # The standard library's: NumPy has none.
     return np.vectorize(math.erf, otypes=[x.dtype])(x) if x.size else x
 

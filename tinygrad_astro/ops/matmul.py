@@ -13,10 +13,11 @@ from tinygrad_astro.tape import lift, primitive
 @primitive(
     lambda g, out, x, y: sum_to(_matmul(g, swapaxes(y, -1, -2)), x.shape),
     lambda g, out, x, y: sum_to(_matmul(swapaxes(x, -1, -2), g), y.shape),
+    keeps="x y",
 )
 def _matmul(x, y):
     if x.dtype != y.dtype:
-        x, y = (a.astype(np.result_type(x, y)) for a in (x, y))
+        x, y = (a.astype(np.result_type(x.dtype, y.dtype)) for a in (x, y))
     return xp(x).matmul(x, y)
 
 
@@ -134,6 +135,7 @@ def einsum(subscripts, *operands):
 @primitive(
     lambda g, out, x, w: _dense(g, transpose(w)),
     lambda g, out, x, w: _dense(transpose(x), g),
+    keeps="x w",
 )
 def _dense(x, w):
     out = xp(x).empty((x.shape[0], w.shape[1]), x.dtype)

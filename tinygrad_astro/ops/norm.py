@@ -109,7 +109,7 @@ def _sums_rule(u, out, g, x, mean, inverse, epsilon, wanted):
     return vjp(lambda g, x: _composed_sums(g, x, epsilon), g, x)[1](u)
 
 
-@primitive(joint=_sums_rule)
+@primitive(joint=_sums_rule, keeps="g x")
 def _sums(g, x, mean, inverse, epsilon):
     """Rows sum(g) and sum(g hat): the gradients of beta and gamma."""
     sums = xp(g).empty((2, g.shape[-1]), g.dtype)
@@ -121,7 +121,7 @@ def _input_grad_rule(u, out, g, x, gamma, sums, mean, inverse, epsilon, wanted):
     return vjp(lambda *inputs: _composed_grad(*inputs, epsilon), g, x, gamma)[1](u)
 
 
-@primitive(joint=_input_grad_rule)
+@primitive(joint=_input_grad_rule, keeps="g x gamma")
 def _input_grad(g, x, gamma, sums, mean, inverse, epsilon):
     """gamma / std (g - mean(g) - hat mean(g hat)), with the sums already at hand."""
     out = xp(g).empty(x.shape, x.dtype)
