@@ -5,6 +5,7 @@ import tinygrad_astro.tensor as _operators
 from tinygrad_astro import (
     activations,
     callbacks,
+    cuda,
     data,
     explain,
     initializers,
@@ -31,7 +32,7 @@ from_dlpack, tensor = _operators.from_dlpack, _operators.tensor
 
 __all__ = [
     "AnomalyError", "GradientError", "Input", "Model", "Sequential", "Tensor", "__version__",
-    "activations", "callbacks", "data", "detect_anomaly", "explain", "from_dlpack",
+    "activations", "callbacks", "cuda", "data", "detect_anomaly", "explain", "from_dlpack",
     "get_num_threads", "grad", "hvp", "initializers", "is_recording", "jacobian", "jvp", "layers",
     "losses", "manual_seed", "metrics", "models", "no_grad", "ops", "optimizers", "primitive",
     "random", "schedules", "set_num_threads", "tensor", "testing", "value_and_grad", "vjp",

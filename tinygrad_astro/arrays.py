@@ -2,6 +2,8 @@
 
 import numpy as np
 
+_CUDA = 2  # DLPack's number of that device
+
 
 def native_dtype(dtype) -> np.dtype:
     """Check a dtype that a tensor shall have, and give it in native byte order.
@@ -22,6 +24,10 @@ def native_dtype(dtype) -> np.dtype:
 
 def take_over(exporter):
     """Give an array on the memory of a DLPack exporter."""
+    if exporter.__dlpack_device__()[0] == _CUDA:
+        from tinygrad_astro.kernels.cuda.array import borrow
+
+        return borrow(exporter)
     try:
         return np.from_dlpack(exporter)
     except RuntimeError as error:
@@ -38,7 +44,9 @@ def as_array(data, dtype=None):
     Half precision becomes float32, and long double float64: what the kernels compute in.
     """
     if hasattr(data, "__dlpack__") and not isinstance(data, (np.ndarray, np.generic)):
-        data = take_over(data)
+        data = data if hasattr(data, "copy_to_host") else take_over(data)
+        if not isinstance(data, np.ndarray):
+            return data if dtype is None else data.astype(native_dtype(dtype), copy=False)
     if np.ma.is_masked(data):
         raise TypeError(
             "a masked array would lose its mask here, and masked values would count; give "

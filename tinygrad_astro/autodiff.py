@@ -3,6 +3,7 @@
 import numpy as np
 
 from tinygrad_astro import ops
+from tinygrad_astro.kernels import xp
 from tinygrad_astro.pullback import vjp
 from tinygrad_astro.tape import Tensor, lift
 
@@ -141,7 +142,7 @@ def jacobian(f, argnums=0):
         out, pullback = vjp(of_one, args[argnums])
         rows = []
         for i in range(out.size):
-            g = np.zeros(out.size, out.dtype)
+            g = xp(out.data).zeros(out.size, out.dtype)
             g[i] = 1
             rows.append(pullback(Tensor(g.reshape(out.shape)))[0])
         inner = rows[0].shape if rows else tuple(np.shape(args[argnums]))

@@ -192,7 +192,11 @@ class Primitive:
             if type(x) is not Tensor:
                 inputs = lift(inputs)
                 break
-        data = self.body(*[x.data for x in inputs], **params)
+        try:
+            data = self.body(*[x.data for x in inputs], **params)
+        except Exception as error:
+            _blame_devices(self.__name__, inputs, error)
+            raise
         out = Tensor(np.asarray(data) if isinstance(data, np.generic) else data)
         if mode.recording and self.differentiable:
             for x in inputs:
@@ -274,6 +278,16 @@ def lift(inputs):
         else:
             made.append(Tensor(as_array(float(x) if isinstance(x, np.floating) else x)))
     return made
+
+
+def _blame_devices(name, inputs, error):
+    """Where a body failed on inputs of two devices, say so instead."""
+    if len({x.device for x in inputs if x.data.ndim}) > 1:
+        told = ", ".join(f"{x.shape} on {x.device}" for x in inputs)
+        raise TypeError(
+            f"{name} got inputs on different devices: {told}; move them to one with "
+            '.to("cpu") or .to("cuda")'
+        ) from error
 
 
 def _refuse_nan(value, name, record=None):

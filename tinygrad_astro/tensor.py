@@ -4,7 +4,8 @@ import numpy as np
 
 from tinygrad_astro import ops
 from tinygrad_astro.arrays import as_array, native_dtype, take_over
-from tinygrad_astro.tape import Tensor
+from tinygrad_astro.kernels import moved
+from tinygrad_astro.tape import Tensor, primitive
 
 
 def tensor(data, dtype=None, device="cpu", requires_grad: bool = False) -> Tensor:
@@ -147,13 +148,16 @@ def _array(self, dtype=None, copy=None):
     return view.copy() if copy else view
 
 
+@primitive(
+    lambda g, out, x, device: _moved(g, device="cpu" if device == "cuda" else "cuda"), keeps=""
+)
+def _moved(x, device):
+    return moved(x, device)
+
+
 def _to(self, device):
     """Give this tensor on another device; differentiable, and itself where it is there already."""
-    if device == self.device:
-        return self
-    if device == "cpu":
-        return Tensor(self.numpy())
-    raise ValueError(f'device={device!r}: expected "cpu"; this build has no other device')
+    return self if device == self.device else _moved(self, device=device)
 
 
 def _setitem(self, key, value):

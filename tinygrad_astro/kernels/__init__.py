@@ -9,11 +9,32 @@ def of(array):
     """Give the folder of kernels for the device that `array` lives on."""
     if isinstance(array, np.ndarray):
         return cpu
-    raise TypeError(f"no kernels for {type(array).__name__}; expected a NumPy array")
+    if getattr(array, "device", None) == "cuda":
+        from tinygrad_astro.kernels import cuda
+
+        return cuda
+    raise TypeError(f"no kernels for {type(array).__name__}; expected an array on cpu or cuda")
 
 
 def xp(array):
     """Give the array namespace (elementwise, reductions, layout) of the device of `array`."""
     if isinstance(array, np.ndarray):
         return np
-    raise TypeError(f"no array functions for {type(array).__name__}; expected a NumPy array")
+    if getattr(array, "device", None) == "cuda":
+        from tinygrad_astro.kernels.cuda import namespace
+
+        return namespace
+    raise TypeError(f"no functions for {type(array).__name__}; expected an array on cpu or cuda")
+
+
+def moved(array, device):
+    """Give a raw array on "cpu" or "cuda", itself where it is there already."""
+    if device == getattr(array, "device", "cpu"):
+        return array
+    if device == "cpu":
+        return array.copy_to_host()
+    if device == "cuda":
+        from tinygrad_astro.kernels.cuda import namespace
+
+        return namespace.asarray(array)
+    raise ValueError(f'device={device!r}: expected "cpu" or "cuda"')

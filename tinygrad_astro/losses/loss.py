@@ -245,7 +245,8 @@ def as_prediction(y_pred) -> Tensor:
 def hide(values, used, fill):
     """Replace what is not used by `fill`."""
     if isinstance(values, Tensor):
-        return ops.where(np.broadcast_to(used, values.shape), values, fill)
+        used = tensor(np.broadcast_to(used, values.shape), device=values.device)
+        return ops.where(used, values, fill)
     return np.where(used, values, values.dtype.type(fill))
 
 

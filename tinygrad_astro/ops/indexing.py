@@ -137,4 +137,4 @@ def one_hot(labels, num_classes, dtype=np.float32):
             f"one_hot: labels run from {whole.min()} to {whole.max()}, expected 0 to "
             f"{num_classes - 1} for num_classes={num_classes}"
         )
-    return Tensor((whole[..., None] == np.arange(num_classes)).astype(dtype))
+    return Tensor((whole[..., None] == xp(whole).arange(num_classes)).astype(dtype))

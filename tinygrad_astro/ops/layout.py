@@ -217,7 +217,7 @@ def pad(x, pad_width, mode="constant", constant_values=0.0):
         key = tuple(slice(a, a + n) for n, (a, b) in zip(x.shape, width, strict=True))
         out = embed(x, key=key, shape=shape)
         if constant_values:
-            ring = np.full(shape, constant_values, x.dtype)
+            ring = xp(x.data).full(shape, constant_values, x.dtype)
             ring[key] = 0
             out = out + Tensor(ring)
         return out

@@ -164,7 +164,7 @@ def average_pool(inputs, pool_size, strides=None, padding="valid"):
     total = sum_windows(x, **geometry)
     if not any(map(any, geometry["pads"])):
         return multiply(total, 1.0 / float(np.prod(geometry["window"])))
-    ones = Tensor(np.ones((1, *x.shape[1:-1], 1), x.dtype))
+    ones = Tensor(xp(x.data).ones((1, *x.shape[1:-1], 1), x.dtype))
     counts = sum_windows(ones, **{**geometry, "shape": (1, *total.shape[1:-1], 1)})
     return divide(total, counts)
 
@@ -214,5 +214,6 @@ def upsample(inputs, size, interpolation="nearest"):
         below = np.floor(centre).astype(np.int64)
         above = np.minimum(below + 1, n - 1)
         weight = (centre - below).astype(x.dtype).reshape((-1,) + (1,) * (x.ndim - 1 - axis))
-        x = multiply(take(x, below, axis), 1 - weight) + multiply(take(x, above, axis), weight)
+        lower, upper = (xp(x.data).asarray(part) for part in (1 - weight, weight))
+        x = multiply(take(x, below, axis), lower) + multiply(take(x, above, axis), upper)
     return x

@@ -71,7 +71,8 @@ def _fold(x, axis):
 def _extremum(x, axis, keepdims, arg):
     (x,) = lift([x])
     folded, kept, short = _fold(x, axis)
-    picked = take_along_axis(folded, np.expand_dims(arg(folded.data), -1), axis=-1)
+    found = arg(folded.data)
+    picked = take_along_axis(folded, found.reshape(*found.shape, 1), axis=-1)
     return reshape(picked, kept if keepdims else short)
 
 

@@ -4,10 +4,12 @@ A step clips the gradients, shrinks the weights (decay), moves them, and counts.
 `weight.data` in place. Slots (momenta and the like) belong to weights by position.
 """
 
+from typing import Any
+
 import numpy as np
 
 from tinygrad_astro import schedules
-from tinygrad_astro.kernels import of, xp
+from tinygrad_astro.kernels import moved, of, xp
 from tinygrad_astro.losses.loss import snake_case
 
 
@@ -68,7 +70,7 @@ class Optimizer:
         return self._learning_rate
 
     @learning_rate.setter
-    def learning_rate(self, value) -> None:
+    def learning_rate(self, value: Any) -> None:
         if isinstance(value, dict):
             value = schedules.get(value)
         if not isinstance(value, schedules.LearningRateSchedule):
@@ -159,7 +161,7 @@ class Optimizer:
             found["learning_rate"] = np.array(self.learning_rate, np.float64)
         for slot, values in self.state.items():
             for i, value in enumerate(values):
-                found[f"{slot}/{i}"] = np.array(value)
+                found[f"{slot}/{i}"] = np.array(moved(value, "cpu"))
         return found
 
     def set_state(self, state: dict[str, np.ndarray], weights=None) -> None:
@@ -201,7 +203,7 @@ class Optimizer:
         config = {k: v for k, v in vars(self).items() if not k.startswith("_")}
         for name in ("iterations", "state", "slots"):
             config.pop(name, None)
-        rate = self.learning_rate
+        rate: Any = self.learning_rate
         if self.schedule is not None:
             name = type(self.schedule).__name__
             rate = {"class_name": name, "config": self.schedule.get_config()}

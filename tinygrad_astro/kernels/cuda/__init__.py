@@ -1,0 +1,14 @@
+"""CUDA kernels in Numba: the same names and signatures as on the CPU, on device arrays."""
+
+from tinygrad_astro.kernels.cuda import (
+    conv,
+    dropout,
+    elementwise,
+    losses,
+    matmul,
+    norm,
+    optimizers,
+    pool,
+)
+
+__all__ = ["conv", "dropout", "elementwise", "losses", "matmul", "norm", "optimizers", "pool"]

@@ -1,0 +1,199 @@
+"""From a Python function to machine code: Numba to LTO-IR, nvJitLink to a cubin, kept on disk.
+
+Numba is the compiler only; `cuda.core` links and launches. All of this but `load` works on a
+machine without GPU and driver, which is how the compile check reads registers, spills and
+instructions.
+"""
+
+import functools
+import hashlib
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from ..cpu.target import cache_root
+
+PLAIN_SHARED = 48 * 1024  # bytes of shared memory that a block may have without asking
+
+
+def import_cuda():
+    """Import numba.cuda; numba-cuda 0.30 looks up np.row_stack, which NumPy 2.5 has removed."""
+    missing = not hasattr(np, "row_stack")
+    if missing:
+        np.row_stack = np.vstack
+    try:
+        from numba import cuda
+
+        if not hasattr(cuda, "extending"):
+            raise ImportError(
+                "numba.cuda is the one built into numba, which is no longer maintained; "
+                "pip install 'tinygrad_astro[cuda]'"
+            )
+        import numba.cuda.np.arrayobj  # noqa: F401  (the module that looks the name up)
+    finally:
+        if missing:
+            del np.row_stack
+    return cuda
+
+
+@dataclass
+class Program:
+    """A function with its argument types: all that a compilation depends on, but the card."""
+
+    function: Any
+    written: Any
+    words: list
+    dtype: np.dtype
+    block: int
+    bounds: int
+    dynamic: int
+    seen: set = field(default_factory=set)
+
+    def digest(self, cc) -> str:
+        """Name what it compiles to: code, everything in this folder, versions, card."""
+        sha = hashlib.sha256(sources())
+        spoken = (self.words, str(self.dtype), self.block, self.bounds, cc, spell(self.function))
+        sha.update(repr(spoken).encode())
+        return sha.hexdigest()[:32]
+
+
+def spell(function):
+    """Write a function's code, and that of the functions it holds, as text."""
+    code = function.__code__
+    return [code.co_name, code.co_code.hex(), repr(code.co_names), repr(code.co_consts)]
+
+
+@functools.cache
+def sources() -> bytes:
+    """Hash the kernels' sources and the compiler's versions."""
+    from importlib import metadata
+
+    sha = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        sha.update(path.name.encode() + path.read_bytes())
+    for package in ("numba", "numba-cuda", "cuda-core", "llvmlite", "nvidia-nvjitlink"):
+        try:
+            sha.update(f"{package} {metadata.version(package)}".encode())
+        except metadata.PackageNotFoundError:
+            sha.update(f"{package} none".encode())
+    return sha.digest()
+
+
+def argument_types(program):
+    """Give Numba's types of the arguments."""
+    from numba.cuda import types
+
+    from .target import WORDS
+
+    found = []
+    for word in program.words:
+        name = word.rstrip("*")
+        kind = program.dtype if name == "T" else np.dtype(WORDS.get(name, name))
+        one = getattr(types, "uint8" if kind == np.bool_ else kind.name)
+        found.append(types.CPointer(one) if word.endswith("*") else one)
+    return tuple(found)
+
+
+def compile_program(program, cc):
+    """Give (cubin, name of the entry, report of registers, spills and shared memory)."""
+    import numba.cuda.dispatcher as dispatcher
+    from cuda.core import Linker, LinkerOptions, ObjectCode
+    from numba import cuda
+
+    # Device functions ask for the current card while they compile.
+    asked = dispatcher.get_current_device
+    dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=cc[:2])
+    try:
+        bounds = (program.block, program.bounds) if program.bounds else program.block
+        signature = argument_types(program)
+        code, _ = cuda.compile(
+            program.function, signature, device=False, abi="numba", cc=cc, output="ltoir",
+            launch_bounds=bounds,
+        )  # fmt: skip
+    finally:
+        dispatcher.get_current_device = asked
+    options = LinkerOptions(
+        arch="sm_" + "".join(map(str, cc)), link_time_optimization=True, ptxas_options=["-v"]
+    )
+    linker = Linker(ObjectCode.from_ltoir(code), options=options)
+    cubin, log = linker.link("cubin").code, linker.get_info_log()
+    return cubin, re.search(r"entry function '(\w+)'", log)[1], report(log)
+
+
+def report(log) -> dict:
+    """Read the assembler's report."""
+    found = re.search(
+        r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", log
+    )
+    numbers = dict(zip(("stack", "spill_stores", "spill_loads"), map(int, found.groups())))
+    numbers["registers"] = int(re.search(r"[Uu]sed (\d+) registers", log)[1])
+    shared = re.search(r"(\d+) bytes smem", log)
+    numbers["shared"] = int(shared[1]) if shared else 0
+    return numbers
+
+
+def cached(program, cc):
+    """Give (cubin, entry) from disk, compiling it the first time."""
+    folder = cache_root() / "cuda"
+    path = folder / f"{program.function.__name__}-{program.digest(cc)}.cubin"
+    if path.exists():
+        entry, _, cubin = path.read_bytes().partition(b"\n")
+        return cubin, entry.decode()
+    cubin, entry, _ = compile_program(program, cc)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(f".{os.getpid()}")
+        part.write_bytes(entry.encode() + b"\n" + cubin)
+        os.replace(part, path)
+    except OSError:
+        pass  # a folder that cannot be written to costs time, not correctness
+    return cubin, entry
+
+
+class Loaded:
+    """Machine code on the card, with the conversion of its arguments."""
+
+    def __init__(self, program, card):
+        from cuda.core import ObjectCode
+
+        from .target import WORDS
+
+        cubin, entry = cached(program, card.architecture)
+        self.code = ObjectCode.from_cubin(cubin)
+        self.kernel = self.code.get_kernel(entry)
+        self.card, self.block, self.dynamic = card, program.block, program.dynamic
+        self.convert = []
+        for word in program.words:
+            name = word.rstrip("*")
+            kind = program.dtype if name == "T" else np.dtype(WORDS.get(name, name))
+            self.convert.append(_pointer if word.endswith("*") else kind.type)
+        self.configurations: dict = {}
+        if self.dynamic > PLAIN_SHARED:
+            card.allow_shared(self.kernel, self.dynamic)
+
+    def launch(self, grid, arguments):
+        """Put the kernel on the library's stream."""
+        from cuda.core import LaunchConfig, launch
+
+        config = self.configurations.get(grid)
+        if config is None:
+            config = LaunchConfig(grid=grid, block=self.block, shmem_size=self.dynamic)
+            self.configurations[grid] = config
+        passed = [convert(a) for convert, a in zip(self.convert, arguments, strict=True)]
+        launch(self.card.stream, config, self.kernel, *passed)
+
+
+def _pointer(array):
+    return array.pointer
+
+
+def load(program):
+    """Compile for the card of this process, and load."""
+    from .driver import card
+
+    return Loaded(program, card())
