@@ -90,7 +90,7 @@ def ones_like(x):
     keeps="condition",
 )
 def _where(condition, x, y):
-    return xp(x).where(condition, *paired(x, y))
+    return xp(condition).where(condition, *paired(x, y))
 
 
 def where(condition, x, y):
