@@ -1,0 +1,91 @@
+"""Notebooks: in step with their sources, clean, small; the solutions of their exercises hold.
+
+Executing them is `notebooks/run.py`, which `.ci/run` calls.
+"""
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import special
+
+import tinygrad_astro as ta
+
+FOLDER = Path(__file__).parent.parent / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+
+
+def load(path: Path):
+    spec = importlib.util.spec_from_file_location(f"notebook_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def solutions(number: str):
+    return load(FOLDER / "solutions" / f"{number}.py")
+
+
+def read(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+# ---- all notebooks -------------------------------------------------------------------------------
+
+
+def test_every_source_has_its_notebook_and_none_is_alone():
+    sources = {path.stem for path in (FOLDER / "sources").glob("*.md")}
+    assert sources == {path.stem for path in NOTEBOOKS}
+    assert {name[:2] for name in sources} == {p.stem for p in (FOLDER / "solutions").glob("*.py")}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_is_what_its_source_says(path):
+    built = load(FOLDER / "build.py").cells_of(FOLDER / "sources" / f"{path.stem}.md")
+    cells = [(cell["cell_type"], "".join(cell["source"])) for cell in read(path)["cells"]]
+    assert cells == built, f"run: python notebooks/build.py {path.name[:2]}"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_ran_from_top_to_bottom_without_error_or_warning(path):
+    code = [cell for cell in read(path)["cells"] if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    outputs = [output for cell in code for output in cell["outputs"]]
+    assert not [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"]
+    assert any("image/png" in output.get("data", {}) for output in outputs)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_has_two_exercises_and_names_no_machine(path):
+    notebook = read(path)
+    text = "".join("".join(cell["source"]) for cell in notebook["cells"])
+    exercises = text.partition("## Exercises")[2]
+    assert re.findall(r"^\*\*(\d)\. ", exercises, re.MULTILINE) == ["1", "2"]
+    outputs = [o for cell in notebook["cells"] for o in cell.get("outputs", ())]
+    shown = "".join(str({k: v for k, v in o.get("data", o).items() if k != "image/png"})
+                    for o in outputs)  # fmt: skip
+    assert not re.search(r"/(home|root|tmp|work|opt|Users|mnt)/|ipykernel", text + shown)
+
+
+def test_notebooks_are_small():
+    assert sum(path.stat().st_size for path in NOTEBOOKS) < 3e6
+
+
+# ---- 01: the tape --------------------------------------------------------------------------------
+
+
+def test_magnitude_has_the_right_value_and_two_right_derivatives():
+    magnitude = solutions("01").magnitude
+    assert magnitude(ta.tensor(100.0)).item() == pytest.approx(-5.0)
+    ta.testing.check_grads(magnitude, np.linspace(0.1, 10, 12), order=2)
+    assert magnitude(ta.tensor(0.0)).item() == np.inf
+
+
+def test_newton_finds_the_peak_of_planck_and_of_a_parabola():
+    newton = solutions("01").newton
+    peak = newton(lambda x: x**3 / ta.ops.expm1(x), 3.0)
+    assert peak == pytest.approx(3 + special.lambertw(-3 * np.exp(-3)).real, rel=1e-6)
+    assert newton(lambda x: (x - 0.7) ** 2, -5.0) == pytest.approx(0.7, abs=1e-6)
