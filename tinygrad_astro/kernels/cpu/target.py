@@ -98,7 +98,10 @@ def parallel(function):
     The lock is there because the workqueue threading layer aborts when two Python threads launch
     at once; the fork check because the OpenMP layer kills a forked child that launches.
     """
-    compiled = _jit(function, parallel=True, fastmath=FASTMATH, error_model="numpy")
+    # Numba optimises a parallel kernel once to run it and once more to store it. Free to contract,
+    # the two fuse other multiply-adds, and the first run would differ in bits from all later ones.
+    flags = FASTMATH - {"contract"}
+    compiled = _jit(function, parallel=True, fastmath=flags, error_model="numpy")
 
     @functools.wraps(function)
     def launch(*args):
