@@ -163,7 +163,7 @@ CASES = {
     ),
     "labels beyond the outputs": (lambda: fit(y=0 * Y + 2), ValueError, "label 2 .*from 0 to 1"),
     "negative labels": (lambda: fit(y=0 * Y - 1), ValueError, "label -1 .*from 0 to 1"),
-    "fractional labels": (lambda: fit(y=0 * Y + 0.5), ValueError, "label 0.5 .*whole class numbers"),
+    "fractional labels": (lambda: fit(y=0 * Y + 0.5), ValueError, "label 0.5 .*whole class"),
     "labels of text": (lambda: fit(y=["E", "S", "S", "E"]), TypeError, "y: .*<U1; expected real"),
     "labels that are NaN": (lambda: fit(y=Y * np.nan, loss="mse"), ValueError, "not finite.*mask"),
     "more images than labels": (lambda: fit(y=Y[:3]), ValueError, "x: 4, y: 3"),
