@@ -65,15 +65,15 @@ def explicit_pads(padding, rank: int) -> tuple[tuple[int, int], ...]:
         pair = (p, p) if isinstance(p, Integral) else p
         if not isinstance(pair, Sequence) or len(pair) != 2:
             raise wrong
-        if not all(isinstance(v, Integral) and not isinstance(v, bool) and v >= 0 for v in pair):
+        if not all(isinstance(v, Integral) and not isinstance(v, bool) and int(v) >= 0 for v in pair):
             raise wrong
         found.append((int(pair[0]), int(pair[1])))
     return tuple(found)
 
 
-def window_sizes(sizes, window, strides, pads, dilation, what: str) -> tuple[int, ...]:
+def window_sizes(sizes, window, strides, pads, dilation, what: str) -> tuple[int | None, ...]:
     """Count the places of a window along each axis."""
-    found = []
+    found: list[int | None] = []
     for axis, (n, k, s, (a, b), d) in enumerate(
         zip(sizes, window, strides, pads, dilation, strict=True)
     ):
@@ -239,7 +239,7 @@ def normal_axes(axis, ndim: int) -> tuple[int, ...]:
         return (axis % ndim,)
     given = tuple(axis) if hasattr(axis, "__iter__") else (axis,)
     for a in given:
-        if not isinstance(a, Integral) or not -ndim <= a < ndim:
+        if not isinstance(a, Integral) or not -ndim <= int(a) < ndim:
             raise ValueError(f"axis={axis!r} is out of range for a tensor of {ndim} axes")
     found = sorted({int(a) % ndim for a in given})
     if len(found) != len(given):
@@ -251,7 +251,7 @@ def normal_axis(axis, ndim: int) -> int:
     """Give one axis as a non-negative integer."""
     if isinstance(axis, bool) or not isinstance(axis, Integral):
         raise ValueError(f"axis={axis!r}: expected one integer")
-    if not -ndim <= axis < ndim:
+    if not -ndim <= int(axis) < ndim:
         raise ValueError(f"axis={axis} is out of range for a tensor of {ndim} axes")
     return int(axis) % ndim
 

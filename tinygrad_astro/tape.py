@@ -13,6 +13,7 @@ import inspect
 import itertools
 import sys
 from types import MethodType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -50,6 +51,38 @@ class Tensor:
         self.grad = None
         self._leaf = leaf
         self._kept = False
+
+    if TYPE_CHECKING:  # operators and methods are assigned in tensor.py, one visible line each
+
+        def __getattr__(self, name: str) -> Any: ...
+
+        __add__: Any
+        __radd__: Any
+        __sub__: Any
+        __rsub__: Any
+        __mul__: Any
+        __rmul__: Any
+        __truediv__: Any
+        __rtruediv__: Any
+        __pow__: Any
+        __rpow__: Any
+        __mod__: Any
+        __rmod__: Any
+        __matmul__: Any
+        __rmatmul__: Any
+        __neg__: Any
+        __getitem__: Any
+        __lt__: Any
+        __le__: Any
+        __gt__: Any
+        __ge__: Any
+        __and__: Any
+        __or__: Any
+        __invert__: Any
+        __iter__: Any
+        __len__: Any
+        __float__: Any
+        __int__: Any
 
     shape = property(lambda self: self.data.shape)
     dtype = property(lambda self: self.data.dtype)

@@ -134,7 +134,8 @@ class BatchNormalization(_Affine):
     def _follow(self, moments) -> None:
         """Move the statistics towards those of this batch."""
         with no_grad():
-            for moving, batch in zip((self.moving_mean, self.moving_variance), moments, strict=True):
+            followers = (self.moving_mean, self.moving_variance)
+            for moving, batch in zip(followers, moments, strict=True):
                 assign(moving, moving * self.momentum + batch * (1 - self.momentum))
 
 

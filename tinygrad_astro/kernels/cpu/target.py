@@ -132,6 +132,11 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_mark_forked)
 
 
+def started_threads() -> int:
+    """Count the threads that Numba starts: all cores, or what NUMBA_NUM_THREADS says."""
+    return getattr(numba.config, "NUMBA_NUM_THREADS")  # noqa: B009  (a name mypy does not see)
+
+
 def set_num_threads(count: int) -> None:
     """Let kernels use `count` threads from now on, whichever Python thread launches them.
 
@@ -143,7 +148,7 @@ def set_num_threads(count: int) -> None:
         If `count` is not in that range.
     """
     global _threads
-    most = numba.config.NUMBA_NUM_THREADS
+    most = started_threads()
     if not isinstance(count, int) or not 1 <= count <= most:
         raise ValueError(
             f"set_num_threads got {count!r}, expected an integer from 1 to {most}; to allow more, "
@@ -154,7 +159,7 @@ def set_num_threads(count: int) -> None:
 
 def get_num_threads() -> int:
     """Give the number of threads that kernels use now."""
-    return _threads or numba.config.NUMBA_NUM_THREADS
+    return _threads or started_threads()
 
 
 class _Compiling(event.Listener):
