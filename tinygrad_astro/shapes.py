@@ -65,7 +65,8 @@ def explicit_pads(padding, rank: int) -> tuple[tuple[int, int], ...]:
         pair = (p, p) if isinstance(p, Integral) else p
         if not isinstance(pair, Sequence) or len(pair) != 2:
             raise wrong
-        if not all(isinstance(v, Integral) and not isinstance(v, bool) and int(v) >= 0 for v in pair):
+        whole = all(isinstance(v, Integral) and not isinstance(v, bool) for v in pair)
+        if not whole or min(pair) < 0:
             raise wrong
         found.append((int(pair[0]), int(pair[1])))
     return tuple(found)
