@@ -14,6 +14,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LARGE = 80_000  # bytes of a picture, as text
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -68,13 +69,13 @@ def format_fences(source: Path) -> None:
 
 
 def shrink_pictures(notebook) -> None:
-    """Store each picture with a palette of 256 colours, a third of the bytes."""
+    """Store the large pictures with a palette of 256 colours, in a third of the bytes."""
     from PIL import Image
 
     for cell in notebook.cells:
         for output in cell.get("outputs", ()):
             data = output.get("data", {})
-            if "image/png" not in data:
+            if len(data.get("image/png", "")) < LARGE:
                 continue
             picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).convert("RGB")
             packed = io.BytesIO()

@@ -89,3 +89,38 @@ def test_newton_finds_the_peak_of_planck_and_of_a_parabola():
     peak = newton(lambda x: x**3 / ta.ops.expm1(x), 3.0)
     assert peak == pytest.approx(3 + special.lambertw(-3 * np.exp(-3)).real, rel=1e-6)
     assert newton(lambda x: (x - 0.7) ** 2, -5.0) == pytest.approx(0.7, abs=1e-6)
+
+
+# ---- 02: convolution -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("f, c_in, c_out", [(5, 3, 32), (1, 7, 2), (3, 1, 1)])
+def test_parameters_of_a_convolution_and_a_dense_layer_are_those_that_layers_have(f, c_in, c_out):
+    answers = solutions("02")
+    layer = ta.layers.Conv2D(c_out, f)
+    layer.build((None, 9, 9, c_in))
+    assert answers.conv_parameters(f, c_in, c_out) == layer.count_params()
+    layer = ta.layers.Dense(c_out)
+    layer.build((None, c_in))
+    assert answers.dense_parameters(c_in, c_out) == layer.count_params()
+
+
+def test_the_published_classifier_has_2602849_parameters():
+    assert solutions("02").dominguez_sanchez_total() == 2_602_849
+
+
+def test_find_stars_finds_the_true_stars_and_little_else():
+    sky = ta.data.simulate.field(
+        (120, 100), n_sources=24, bands="r", seed=4, star_fraction=1.0, blend_fraction=0.0
+    )
+    moffat = sky.camera.kernels[..., 0]
+    middle = len(moffat) // 2
+    spot = moffat[middle - 5 : middle + 6, middle - 5 : middle + 6]
+    noise = np.sqrt(400.0 + 25.0)
+    found = solutions("02").find_stars(sky.image[..., 0], spot, noise)
+    truth = np.stack([sky.catalogue["y"], sky.catalogue["x"]], axis=1)
+    apart = np.linalg.norm(found[:, None] - truth[None], axis=-1)
+    bright = sky.catalogue["snr"] > 15
+    assert bright.sum() >= 5
+    assert (apart.min(axis=0)[bright] < 1.5).all()
+    assert (apart.min(axis=1) < 3).mean() > 0.9
