@@ -4,7 +4,7 @@ The kernels to read first; the fast ones (gemm.py) compute the same where the si
 Coordinates outside the image wrap to large uint32 numbers and fail `i < height`.
 """
 
-from .array import DeviceArray
+from . import array as arrays
 from .target import D, T, U, cuda, kernel
 
 # Lines of pixels that one thread of the weight gradient sums up.
@@ -133,7 +133,7 @@ def conv_weight_grad(out, x, g, numbers):
     """Launch `partial_weight_grad`, then join the parts in order: deterministic, no atomics."""
     lines = g.shape[0] * g.shape[1]
     parts = max(1, -(-lines // LINES))
-    partial = DeviceArray((parts, out.size), "float64")
+    partial = arrays.DeviceArray((parts, out.size), "float64")
     arguments = partial, x, g, partial.size, *numbers, out.size, lines
     partial_weight_grad(partial.size, *arguments, dtype=out.dtype)
     join_partials(out.size, out, partial, out.size, parts, dtype=out.dtype)

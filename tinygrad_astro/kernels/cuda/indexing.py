@@ -9,7 +9,8 @@ from numbers import Integral
 
 import numpy as np
 
-from . import maps
+from . import array as arrays
+from . import maps, namespace
 from .target import U, cuda, kernel
 
 _BITS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
@@ -62,12 +63,10 @@ def add_sorted(out, x, places, starts, order, count, inner, segments, length, pi
 
 def strided(x, shape, offset, strides):
     """Copy x, read with these strides (in elements), into a new array of `shape`."""
-    from .array import DeviceArray
-
-    out = DeviceArray(shape, x.dtype)
+    out = arrays.DeviceArray(shape, x.dtype)
     layout = (0, maps.contiguous_strides(out.shape))
     bits = np.dtype(_BITS[x.itemsize])
-    raw = DeviceArray(out.shape, bits, out.memory), DeviceArray(x.shape, bits, x.memory)
+    raw = [arrays.DeviceArray(a.shape, bits, a.memory) for a in (out, x)]
     maps.launch_map("copy", raw[0], layout, [raw[1]], [(offset, strides)], out.shape, bits)
     return out
 
@@ -132,9 +131,7 @@ def get(x, key):
 
 def picked(kernel_, x, folds, index, shape):
     """Run a gathering kernel."""
-    from .array import DeviceArray
-
-    out = DeviceArray(shape, x.dtype)
+    out = arrays.DeviceArray(shape, x.dtype)
     _, length, inner = folds
     if out.size:
         count = index.size if kernel_ is gather else index.shape[1]
@@ -165,8 +162,6 @@ def planned(x, parts):
 
 def flat_index(parts, sizes):
     """Join one index per axis into one index into their product, checked and non-negative."""
-    from . import namespace
-
     whole = None
     for part, n in zip(parts, sizes, strict=True):
         part = np.asarray(part) if isinstance(part, int) else part
@@ -189,16 +184,13 @@ def flat_index(parts, sizes):
 
 def put(x, key, value):
     """x[key] = value, in place."""
-    from . import namespace
-    from .array import DeviceArray
-
     if isinstance(value, np.ndarray) and value.ndim:
         value = namespace.asarray(value)
     parts = completed(x, key)
     if not any(map(_is_array, parts)):
         offset, strides, shape = basic(x.shape, parts)
         layout = None
-        if isinstance(value, DeviceArray):
+        if isinstance(value, arrays.DeviceArray):
             layout = 0, maps.broadcast_strides(value.shape, value.strides, shape)
         elif hasattr(value, "item"):
             value = value.item()
@@ -225,8 +217,6 @@ def written_back(x, parts, part, order):
 
 def add_at(x, key, value):
     """Add values at indices, in place; places named several times get all of them."""
-    from . import namespace
-
     parts = completed(x, key)
     if not any(map(_is_array, parts)):
         x[key] = namespace.add(x[key], value)
@@ -248,8 +238,6 @@ def add_at(x, key, value):
 
 def take_along(x, index, axis):
     """out[..., k, ...] = x[..., index[..., k, ...], ...] along `axis`."""
-    from . import namespace
-
     axis %= x.ndim
     n = x.shape[axis]
     index = flat_index([namespace.asarray(index)], [n])

@@ -28,7 +28,8 @@ UNARY = {
 }
 # These give floating point.
 FUNCTIONS = {
-    "floor": "math.floor(a)",
+    # Numba's floor gives an int64; from 2**52 on every number is whole. NaN and inf stay.
+    "floor": "T(math.floor(a)) if math.fabs(a) < T(4503599627370496.0) else a",
     "exp": "math.exp(a)",
     "expm1": "math.expm1(a)",
     "log": "math.log(a)",
@@ -109,13 +110,14 @@ def _alone(text, i):
 def map_kernel(name, dtypes, operands, rank, out_dtype):
     """Make the kernel of one function, for these dtypes of operands and output."""
     boolean = name in TESTS
-    names: dict = {}
+    names: dict = {"__name__": __name__}
     exec(map_source(name, operands, rank, boolean), names)
+    label = f"rank {rank}" if rank else ""
     words = [f"{out_dtype}*"]
     words += [f"{d}*" if kind == "p" else "T" for d, kind in zip(dtypes, operands)]
     arrays = operands.count("p")
     words += ["u"] * (1 + (rank + 1 + arrays + (arrays + 1) * rank if rank else 0))
-    return target.kernel(" ".join(words), registers=64)(names[name])
+    return target.kernel(" ".join(words), registers=64, label=label)(names[name])
 
 
 # ---- geometry ------------------------------------------------------------------------------------

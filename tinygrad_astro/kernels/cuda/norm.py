@@ -4,7 +4,7 @@ Ioffe & Szegedy 2015, algorithm 1. Sums go by chunks of rows, in float64: one la
 one that joins them in order.
 """
 
-from .array import DeviceArray
+from . import array as arrays
 from .target import D, T, U, cuda, kernel
 
 ACTIVATIONS = {"linear": 0, "relu": 1}
@@ -117,7 +117,7 @@ def moments(mean, var, x):
     """mean[c], var[c] = mean and biased variance of x[:, c]; NaN where x has no rows."""
     rows, channels = x.shape
     step, chunks = _chunks(rows)
-    partial = DeviceArray((chunks, 2, channels), "float64")
+    partial = arrays.DeviceArray((chunks, 2, channels), "float64")
     count = chunks * channels
     _chunk_moments(count, partial, x, count, rows, channels, step, dtype=x.dtype)
     _join_moments(channels, mean, var, partial, rows, channels, step, chunks, dtype=x.dtype)
@@ -133,7 +133,7 @@ def batch_norm_sums(sums, g, x, mean, inv_std):
     """sums[0] = sum_m g, sums[1] = sum_m g xhat, xhat = (x - mean) inv_std: beta's and gamma's."""
     rows, channels = x.shape
     step, chunks = _chunks(rows)
-    partial = DeviceArray((chunks, 2, channels), "float64")
+    partial = arrays.DeviceArray((chunks, 2, channels), "float64")
     count = chunks * channels
     _chunk_sums(count, partial, g, x, mean, count, rows, channels, step, dtype=x.dtype)
     _join_sums(channels, sums, partial, inv_std, channels, chunks, dtype=x.dtype)

@@ -4,25 +4,23 @@ import math
 
 import numpy as np
 
-from . import matmul
+from . import array as arrays
+from . import matmul, namespace
 
 
 def batched(x, y):
     """x @ y over leading axes that broadcast."""
-    from . import namespace
-    from .array import DeviceArray
-
     x, y = (namespace._on_card(a, "matmul") for a in (x, y))
     lead = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
     rows, summed, columns = x.shape[-2], x.shape[-1], y.shape[-1]
     if math.prod(y.shape[:-2]) == 1 and x.shape[:-2] == lead:
-        out = DeviceArray((math.prod(lead) * rows, columns), x.dtype)
+        out = arrays.DeviceArray((math.prod(lead) * rows, columns), x.dtype)
         matmul.matmul(out, x.reshape(-1, summed) if summed else x.reshape(out.shape[0], 0),
                       y.reshape(summed, columns))  # fmt: skip
         return out.reshape(*lead, rows, columns)
     x = namespace.broadcast_to(x, (*lead, rows, summed))
     y = namespace.broadcast_to(y, (*lead, summed, columns))
-    out = DeviceArray((*lead, rows, columns), x.dtype)
+    out = arrays.DeviceArray((*lead, rows, columns), x.dtype)
     matmul.batched_matmul(out, x, y, math.prod(lead))
     return out
 

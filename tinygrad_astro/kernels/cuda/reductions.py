@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from . import array as arrays
 from .target import D, U, cuda, kernel
 
 CHUNK = 256
@@ -117,8 +118,6 @@ def reduced(name, x, axis=None, keepdims=False):
 
 
 def _chunked(x, axes, largest):
-    from .array import DeviceArray
-
     if x.dtype == np.bool_:
         x = x.astype(np.uint8)
     x, outer, length, inner = folded(x, axes)
@@ -130,7 +129,7 @@ def _chunked(x, axes, largest):
     while True:
         chunks = max(1, -(-length // CHUNK))
         count = outer * chunks * lanes
-        out = DeviceArray((count,), np.float64 if largest is None else x.dtype)
+        out = arrays.DeviceArray((count,), np.float64 if largest is None else x.dtype)
         if largest is None:
             sum_chunks(count, out, x, count, row, lanes, CHUNK, chunks, dtype=x.dtype)
         else:
@@ -147,14 +146,12 @@ def _chunked(x, axes, largest):
 
 def chosen(name, x, axis=None):
     """Find the index of the first extremum along one axis, or in all values."""
-    from .array import DeviceArray
-
     if x.dtype.kind in "iub":
         x = x.astype(np.int64)
     axes = normal_axes(axis, x.ndim)
     short = tuple(n for a, n in enumerate(x.shape) if a not in axes)
     x, outer, length, inner = folded(x, axes)
-    out = DeviceArray(short, np.int64)
+    out = arrays.DeviceArray(short, np.int64)
     largest = int(name == "argmax")
     extreme_index(out.size, out, x, out.size, length, inner, largest, dtype=x.dtype)
     return out
@@ -162,13 +159,11 @@ def chosen(name, x, axis=None):
 
 def running_sum(x, axis):
     """Sum up along one axis."""
-    from .array import DeviceArray
-
     if x.dtype.kind in "iub":
         x = x.astype(np.int64)
     axis %= x.ndim
     outer, inner = math.prod(x.shape[:axis]), math.prod(x.shape[axis + 1 :])
-    out = DeviceArray(x.shape, x.dtype)
+    out = arrays.DeviceArray(x.shape, x.dtype)
     if out.size:
         lines = outer * inner
         running_sums(lines, out, x, lines, x.shape[axis], inner, dtype=x.dtype)

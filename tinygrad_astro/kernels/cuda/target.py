@@ -39,7 +39,7 @@ else:
     from .build import Program, import_cuda, load
 
     cuda = import_cuda()
-    from . import intrinsics
+    from . import intrinsics  # needs what import_cuda puts in order
 
 WORDS = {"i": np.int64, "u": np.uint32, "d": np.float64, "b": np.uint8, "h": np.uint16}
 
@@ -92,6 +92,12 @@ class Kernel:
         Least compute capability.
     dtypes : tuple of str
         What it is compiled for in the compile check.
+    barriers : bool
+        Whether it has barriers or warp collectives, which the simulator runs in real threads.
+    dynamic : int
+        Bytes of dynamic shared memory.
+    label : str
+        Tells kernels of one name apart.
     """
 
     def __init__(self, function, signature, **options):
@@ -105,6 +111,7 @@ class Kernel:
         self.dtypes = options.pop("dtypes", ("float32", "float64"))
         self.barriers = options.pop("barriers", False)
         self.dynamic = options.pop("dynamic", 0)
+        self.label = options.pop("label", "")
         if options:
             raise TypeError(f"kernel {self.__name__}: unknown options {sorted(options)}")
         self._ready = {}
