@@ -2,6 +2,7 @@ import gc
 import sys
 import threading
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -444,7 +445,16 @@ def test_labels_out_of_range_are_named_by_fit(rng):
         classifier().fit(x, y + 1, verbose=0)
 
 
-def test_memory_does_not_grow_over_ten_thousand_steps():
+@pytest.fixture
+def one_thread():
+    """Leave the other cores alone: tiny kernels on several threads mostly wait for each other."""
+    before = ta.get_num_threads()
+    ta.set_num_threads(1)
+    yield
+    ta.set_num_threads(before)
+
+
+def test_memory_does_not_grow_over_ten_thousand_steps(one_thread):
     model = line(metrics=["mae"])
 
     def blocks_after(count):
@@ -470,3 +480,54 @@ def test_the_data_are_let_go_after_training():
     model = line()
     model.fit(x, x, verbose=0)
     assert sys.getrefcount(x) == before and model.history.epoch == [0]
+
+
+SCRIPT = """
+rate = keras.optimizers.schedules.CosineDecay(0.01, 50, warmup_target=0.05, warmup_steps=5)
+model = keras.Sequential([
+    keras.Input((6,)),
+    keras.layers.Dense(8, activation="relu"),
+    keras.layers.Dropout(0.1),
+    keras.layers.Dense(3),
+])
+model.compile(
+    optimizer=keras.optimizers.AdamW(learning_rate=rate, weight_decay=1e-4, global_clipnorm=1.0),
+    loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    metrics=["accuracy", keras.metrics.SparseTopKCategoricalAccuracy(k=2, name="top2")],
+)
+stop = keras.callbacks.EarlyStopping(monitor="val_loss", patience=2, restore_best_weights=True)
+note = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(sorted(logs)))
+history = model.fit(
+    x, y, batch_size=8, epochs=4, validation_split=0.2, callbacks=[stop, note], verbose=0
+)
+scores = model.evaluate(x, y, verbose=0)
+outputs = model.predict(x[:3], verbose=0)
+"""
+
+
+@pytest.mark.peer
+def test_a_keras_script_runs_after_its_import_is_changed(keras, rng):
+    x, y = samples(rng)
+    spaces = []
+    for module in (ta, keras):
+        space = {"keras": module, "x": x, "y": y, "seen": []}
+        with warnings.catch_warnings():  # PyTorch's tensors are not ready for NumPy 2
+            warnings.simplefilter("ignore", DeprecationWarning)
+            exec(SCRIPT, space)
+        spaces.append(space)
+    ours, theirs = spaces
+    assert ours["history"].history.keys() == theirs["history"].history.keys()
+    assert ours["seen"][0] == theirs["seen"][0]
+    assert len(ours["scores"]) == len(theirs["scores"])
+    assert ours["outputs"].shape == theirs["outputs"].shape
+
+
+def test_a_unet_learns_pixels_under_a_mask(rng):
+    image = rng.normal(size=(4, 16, 16, 1)).astype("f")
+    labels = (image[..., 0] > 0).astype(int)
+    labels[:, :3] = 255
+    model = models.unet((16, 16, 1), 2, filters=4, depth=1)
+    loss = losses.SparseCategoricalCrossentropy(from_logits=True, ignore_index=255)
+    model.compile(optimizers.Adam(0.03), loss, metrics=["accuracy"])
+    history = model.fit(image, labels, batch_size=2, epochs=12, verbose=0).history
+    assert history["loss"][-1] < 0.6 * history["loss"][0] and history["accuracy"][-1] > 0.8

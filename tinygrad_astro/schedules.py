@@ -7,7 +7,7 @@ needs nothing but the step to go on.
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 __all__ = [
     "CosineDecay",
@@ -28,7 +28,7 @@ class LearningRateSchedule:
 
     def get_config(self) -> dict:
         """Give the arguments that make this schedule again."""
-        return asdict(self)
+        return dict(vars(self))
 
     @classmethod
     def from_config(cls, config: dict) -> "LearningRateSchedule":

@@ -65,7 +65,7 @@ __all__ = [
     "tversky",
 ]
 
-CLASSES = {
+CLASSES: dict[str, type[Loss]] = {
     "mse": MeanSquaredError,
     "mean_squared_error": MeanSquaredError,
     "mae": MeanAbsoluteError,

@@ -45,7 +45,7 @@ __all__ = [
     "get",
 ]
 
-CLASSES = {
+CLASSES: dict[str, type[Metric]] = {
     "accuracy": AutoAccuracy,
     "acc": AutoAccuracy,
     "binary_accuracy": BinaryAccuracy,

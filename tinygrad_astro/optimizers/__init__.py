@@ -26,7 +26,7 @@ def get(identifier) -> Optimizer:
     if isinstance(identifier, Optimizer):
         return identifier
     if isinstance(identifier, type) and issubclass(identifier, Optimizer):
-        return identifier()
+        return identifier.from_config({})
     name, config = identifier, {}
     if isinstance(identifier, dict):
         name, config = identifier.get("class_name"), identifier.get("config", {})

@@ -49,7 +49,7 @@ class Adam(Optimizer):
     def step(self, w, g, slots, learning_rate, weight_decay) -> None:
         """Move one flat weight in place."""
         if self.amsgrad:
-            self._step_amsgrad(w, g, *slots, learning_rate, weight_decay)
+            self._step_amsgrad(w, g, slots, learning_rate, weight_decay)
             return
         of(w).optimizers.adam(
             w,
@@ -63,7 +63,8 @@ class Adam(Optimizer):
             weight_decay,
         )
 
-    def _step_amsgrad(self, w, g, m, v, largest, learning_rate, weight_decay):
+    def _step_amsgrad(self, w, g, slots, learning_rate, weight_decay):
+        m, v, largest = slots
         t, kind = self.iterations + 1, w.dtype.type
         alpha = learning_rate * (1 - self.beta_2**t) ** 0.5 / (1 - self.beta_1**t)
         m += (g - m) * kind(1 - self.beta_1)

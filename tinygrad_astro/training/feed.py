@@ -8,7 +8,7 @@ plain generator is read past what was used before.
 import itertools
 import warnings
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -66,15 +66,16 @@ class ArrayFeed:
 
     def batches(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
         """Give the batches of an epoch, all but the first `skip`."""
-        order, drawn = None, None
+        order, drawn = np.arange(0), None
         for number in range(epoch * self.steps + skip, (epoch + 1) * self.steps):
             turn, position = divmod(number, self.per_pass)
             chosen = slice(position * self.batch_size, (position + 1) * self.batch_size)
-            if self.seed is not None:
-                if turn != drawn:
-                    order, drawn = self.order(turn), turn
-                chosen = order[chosen]
-            yield self._cut(chosen)
+            if self.seed is None:
+                yield self._cut(chosen)
+                continue
+            if turn != drawn:
+                order, drawn = self.order(turn), turn
+            yield self._cut(order[chosen])
 
     def order(self, turn: int) -> np.ndarray:
         """Give the order of the samples in a pass, from the seed and the pass alone."""
@@ -103,7 +104,7 @@ class IterableFeed:
         If a generator would be read twice, or there are no batches.
     """
 
-    def __init__(self, source: Iterable, steps=None, epochs=1):
+    def __init__(self, source: Any, steps=None, epochs=1):
         if steps is not None:
             check_count("steps_per_epoch", steps)
         self.source, self.once = source, iter_once(source)
@@ -117,8 +118,9 @@ class IterableFeed:
                 "something that can be iterated again, such as ta.data.Batches"
             )
         self.seed = getattr(source, "seed", None)
-        self._iterator: Iterator | None = None
-        self._at = 0  # the number of the batch that the iterator gives next
+        # The number of the batch that the iterator gives next; -1: it must be made first.
+        self._iterator: Iterator[Any] = source if self.once else iter(())
+        self._at = 0 if self.once else -1
 
     def first(self) -> Batch:
         """Give the first batch, to build a model by; it will be given again."""
@@ -134,10 +136,9 @@ class IterableFeed:
         if self.steps is None:
             self._seek(0, epoch)
             yield from map(unpack, itertools.islice(self._iterator, skip, None))
-            self._iterator = None
             return
         for number in range(epoch * self.steps + skip, (epoch + 1) * self.steps):
-            if number != self._at or self._iterator is None:
+            if number != self._at:
                 self._seek(number)
             found = next(self._iterator, None)
             if found is None and not self.once:
@@ -156,7 +157,6 @@ class IterableFeed:
     def _seek(self, number: int, turn: int | None = None) -> None:
         """Make the iterator give batch `number` next."""
         if self.once:
-            self._iterator = iter(self.source) if self._iterator is None else self._iterator
             skip = number - self._at
         else:
             turn, skip = divmod(number, self.length) if turn is None and self.length else (turn, 0)

@@ -108,7 +108,7 @@ class Objective:
         """Give the total loss, a Tensor: the sum of the outputs' losses times their shares."""
         outputs, total = self.build(y_pred, names), None
         y_pred = leaves(y_pred)
-        columns = (matched(part, self.outputs) for part in (y_true, sample_weight, mask))
+        columns = [matched(part, outputs) for part in (y_true, sample_weight, mask)]
         for output, prediction, *data in zip(outputs, y_pred, *columns, strict=True):
             if output.loss is None:
                 continue
@@ -128,12 +128,11 @@ class Objective:
         """Add a batch to the means and metrics."""
         y_pred = leaves(y_pred)
         self.mean_loss.add(np.float64(loss), float(y_pred[0].shape[0]))
-        if not any(output.plain or output.weighted for output in self.outputs):
+        outputs = self.outputs or []
+        if not any(output.plain or output.weighted for output in outputs):
             return
-        columns = [matched(part, self.outputs) for part in (y_true, sample_weight, mask)]
-        for output, prediction, truth, weight, kept in zip(
-            self.outputs, y_pred, *columns, strict=True
-        ):
+        columns = [matched(part, outputs) for part in (y_true, sample_weight, mask)]
+        for output, prediction, truth, weight, kept in zip(outputs, y_pred, *columns, strict=True):
             if not output.plain and not output.weighted:
                 continue
             prediction, truth = prediction.numpy(), data_of(truth)
@@ -174,8 +173,9 @@ class Objective:
         name = name.removeprefix("val_")
         if name == "loss" or name.endswith("_loss"):
             return "down"
-        for output in self.outputs or []:
-            for known, metric in output.named_metrics(len(self.outputs) > 1):
+        outputs = self.outputs or []
+        for output in outputs:
+            for known, metric in output.named_metrics(len(outputs) > 1):
                 if known == name:
                     return metric.better
         return None
