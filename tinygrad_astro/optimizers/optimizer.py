@@ -4,6 +4,7 @@ A step clips the gradients, shrinks the weights (decay), moves them, and counts.
 `weight.data` in place. Slots (momenta and the like) belong to weights by position.
 """
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,8 @@ class Optimizer:
         if isinstance(value, dict):
             value = schedules.get(value)
         if not isinstance(value, schedules.LearningRateSchedule):
-            if isinstance(value, (bool, str)) or not np.isscalar(value) or not value >= 0:
+            number = isinstance(value, Real) and not isinstance(value, bool)
+            if not (number and value >= 0):
                 raise ValueError(
                     f"learning_rate={value!r}: expected a number of at least 0, or a schedule of "
                     "ta.optimizers.schedules"
