@@ -102,6 +102,13 @@ def test_normal_draws(dtype):
     np.testing.assert_array_equal(made, ops.random_normal((300, 101), 13, dtype).numpy())
 
 
+@pytest.mark.parametrize("draw", [ops.random_uniform, ops.random_normal])
+@pytest.mark.parametrize("dtype", [int, np.float16])
+def test_draws_of_another_dtype_are_refused(draw, dtype):
+    with pytest.raises(TypeError, match="expected float32 or float64"):
+        draw(3, 1, dtype)
+
+
 def test_draws_of_a_single_number_and_of_none():
     assert ops.random_normal((), 1).shape == () and ops.random_uniform(3, 1).shape == (3,)
     assert ops.random_normal((0, 2), 1).shape == (0, 2)

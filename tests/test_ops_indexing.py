@@ -69,6 +69,10 @@ def test_take_along_axis_broadcasts_either_side():
         check_adjoint(lambda v, i=indices: ops.take_along_axis(v, i, 1), values)
 
 
+def test_take_nothing():
+    assert ops.take(np.ones((3, 2)), [], 0).shape == (0, 2)
+
+
 def test_one_hot():
     made = ops.one_hot([[0, 2], [1, 1]], 3)
     assert made.dtype == np.float32
@@ -94,6 +98,7 @@ def test_one_hot():
         (lambda: ops.take_along_axis(np.ones((3, 2)), np.zeros((2, 1), int), 1), ValueError,
          "do not broadcast"),
         (lambda: ops.one_hot([0, 3], 3), ValueError, "run from 0 to 3, expected 0 to 2"),
+        (lambda: ops.one_hot([0], 2.5), ValueError, "num_classes=2.5, expected an integer"),
         (lambda: ops.one_hot([-1], 3), ValueError, "run from -1"),
         (lambda: ops.one_hot([0.5], 3), ValueError, "whole numbers"),
         (lambda: ops.one_hot([np.nan], 3), ValueError, "NaN"),

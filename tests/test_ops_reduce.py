@@ -96,6 +96,18 @@ def test_ties_give_the_gradient_to_the_first(name, choose):
     np.testing.assert_array_equal(slope, expected)
 
 
+@pytest.mark.parametrize("name", ["any", "all"])
+@pytest.mark.parametrize("axis", [None, 0, (0, 1)])
+def test_any_and_all_are_numpys(name, axis):
+    x = np.array([[0.0, 1.0, NAN], [0.0, 0.0, 2.0]])
+    for values in (x, x > 0, x[:, 1:] > 0, x[:0]):
+        made = getattr(ops, name)(values, axis)
+        assert made.dtype == bool
+        np.testing.assert_array_equal(made.numpy(), getattr(np, name)(values, axis=axis))
+    assert not ops.any(ta.tensor(x, requires_grad=True)).requires_grad
+    assert (ta.tensor(x) > 0).any() and not np.all(ta.tensor(x) > 0)
+
+
 @pytest.mark.parametrize("name", ["max", "min"])
 def test_nan_wins_and_the_first_nan_is_chosen(name):
     x = np.array([1.0, NAN, 5.0, NAN])

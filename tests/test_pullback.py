@@ -1,5 +1,7 @@
 """vjp and jvp: against differences and algebra, nested in every way that is easy to get wrong."""
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -196,6 +198,29 @@ def test_a_pullback_whose_tape_was_released_says_so():
     out.backward()
     with pytest.raises(RuntimeError, match="released by an earlier backward"):
         pullback(1.0)
+
+
+def test_derivatives_leave_no_cycles_behind():
+    """What holds memory until the garbage collector comes holds too much of it."""
+    w = ta.tensor([1.0, 2.0], requires_grad=True)
+    x, v = np.ones(2), np.ones(2)
+
+    def f(x):
+        return ops.sum(ops.exp(x) * w)
+
+    def all_kinds():
+        f(w).backward()
+        ta.grad(f)(x), ta.hvp(f, x, v), ta.jvp(f, x, v), ta.jacobian(lambda x: x * w)(x)
+        ta.grad(lambda x: ta.grad(f)(x).sum())(x)
+
+    all_kinds()
+    gc.collect()
+    gc.disable()
+    try:
+        all_kinds()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 # ---- errors --------------------------------------------------------------------------------------

@@ -440,6 +440,12 @@ def test_the_line_is_the_users_even_where_ops_call_ops():
     assert len(seen) >= 4 and set(seen) == {line}
 
 
+def test_a_package_whose_name_begins_like_ours_is_the_users():
+    namespace = {"__name__": "tinygrad_astro_extras", "leaf": leaf}
+    exec(compile("y = leaf([1.0]) * 2.0", "extras.py", "exec"), namespace)
+    assert namespace["y"].record.line == "extras.py:1"
+
+
 # ---- primitives ----------------------------------------------------------------------------------
 
 

@@ -155,7 +155,7 @@ _ours: set[int] = set()
 
 
 def _is_ours(module_globals) -> bool:
-    ours = module_globals.get("__name__", "").startswith("tinygrad_astro")
+    ours = module_globals.get("__name__", "").partition(".")[0] == "tinygrad_astro"
     if ours:
         _ours.add(id(module_globals))
     return ours

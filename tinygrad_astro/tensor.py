@@ -91,6 +91,8 @@ Tensor.max = ops.max
 Tensor.min = ops.min
 Tensor.prod = ops.prod
 Tensor.cumsum = ops.cumsum
+Tensor.any = ops.any
+Tensor.all = ops.all
 Tensor.argmax = ops.argmax
 Tensor.argmin = ops.argmin
 Tensor.astype = ops.astype
@@ -232,9 +234,9 @@ _REDUCE = {
 _FUNCTIONS = {
     getattr(np, name): getattr(ops, name)
     for name in (
-        "sum mean var std max min prod cumsum argmax argmin clip where reshape transpose moveaxis "
-        "swapaxes concatenate stack split expand_dims squeeze broadcast_to flip roll pad take "
-        "take_along_axis tile repeat tensordot einsum zeros_like ones_like"
+        "sum mean var std max min prod cumsum any all argmax argmin clip where reshape transpose "
+        "moveaxis swapaxes concatenate stack split expand_dims squeeze broadcast_to flip roll pad "
+        "take take_along_axis tile repeat tensordot einsum zeros_like ones_like"
     ).split()
 }
 _FUNCTIONS[np.shape] = lambda x: x.shape

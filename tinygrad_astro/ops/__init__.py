@@ -97,6 +97,8 @@ from tinygrad_astro.ops.pool import (
     upsample,
 )
 from tinygrad_astro.ops.reduce import (
+    all,
+    any,
     argmax,
     argmin,
     cumsum,
@@ -112,18 +114,18 @@ from tinygrad_astro.ops.reduce import (
 )
 
 __all__ = [
-    "abs", "add", "arcsinh", "arctan", "argmax", "argmin", "astype", "average_pool",
-    "batch_normalization", "bias_activation", "bitwise_and", "bitwise_or", "broadcast_to",
-    "clip", "concatenate", "conv", "conv_transpose", "cos", "cumsum", "dense", "divide",
-    "dropout", "einsum", "elu", "equal", "erf", "exp", "expand_dims", "expm1", "flip", "floor",
-    "gelu", "getitem", "greater", "greater_equal", "hard_sigmoid", "invert", "isfinite",
-    "isnan", "l2_pool", "leaky_relu", "less", "less_equal", "linear", "log", "log1p",
-    "log_sigmoid", "log_softmax", "logical_and", "logical_not", "logical_or", "logsumexp",
-    "matmul", "max", "max_pool", "max_unpool", "maximum", "mean", "min", "minimum", "mod",
-    "moments", "moveaxis", "multiply", "negative", "not_equal", "one_hot", "ones_like", "pad",
-    "power", "prelu", "prod", "random_normal", "random_uniform", "relu", "repeat", "reshape",
-    "roll", "sigmoid", "sign", "silu", "sin", "softmax", "softplus", "softsign", "split",
-    "sqrt", "square", "squeeze", "stack", "std", "subtract", "sum", "sum_pool", "swapaxes",
-    "take", "take_along_axis", "tanh", "tensordot", "tile", "transpose", "upsample", "var",
-    "where", "zeros_like",
+    "abs", "add", "all", "any", "arcsinh", "arctan", "argmax", "argmin", "astype",
+    "average_pool", "batch_normalization", "bias_activation", "bitwise_and", "bitwise_or",
+    "broadcast_to", "clip", "concatenate", "conv", "conv_transpose", "cos", "cumsum", "dense",
+    "divide", "dropout", "einsum", "elu", "equal", "erf", "exp", "expand_dims", "expm1", "flip",
+    "floor", "gelu", "getitem", "greater", "greater_equal", "hard_sigmoid", "invert",
+    "isfinite", "isnan", "l2_pool", "leaky_relu", "less", "less_equal", "linear", "log",
+    "log1p", "log_sigmoid", "log_softmax", "logical_and", "logical_not", "logical_or",
+    "logsumexp", "matmul", "max", "max_pool", "max_unpool", "maximum", "mean", "min", "minimum",
+    "mod", "moments", "moveaxis", "multiply", "negative", "not_equal", "one_hot", "ones_like",
+    "pad", "power", "prelu", "prod", "random_normal", "random_uniform", "relu", "repeat",
+    "reshape", "roll", "sigmoid", "sign", "silu", "sin", "softmax", "softplus", "softsign",
+    "split", "sqrt", "square", "squeeze", "stack", "std", "subtract", "sum", "sum_pool",
+    "swapaxes", "take", "take_along_axis", "tanh", "tensordot", "tile", "transpose", "upsample",
+    "var", "where", "zeros_like",
 ]  # fmt: skip

@@ -7,21 +7,8 @@ tanh, elu, leaky_relu. The others are composed from elementwise ops.
 import numpy as np
 
 from tinygrad_astro.kernels import of, xp
-from tinygrad_astro.ops.comparison import (
-    greater,
-    maximum,
-    minimum,
-    where,
-)
-from tinygrad_astro.ops.elementwise import (
-    add,
-    divide,
-    erf,
-    exp,
-    multiply,
-    negative,
-    subtract,
-)
+from tinygrad_astro.ops.comparison import greater, maximum, minimum, where
+from tinygrad_astro.ops.elementwise import add, divide, erf, exp, multiply, negative, subtract
 from tinygrad_astro.tape import lift, primitive
 
 FUSED = ("linear", "relu", "sigmoid", "tanh", "elu", "leaky_relu")

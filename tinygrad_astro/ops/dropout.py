@@ -51,15 +51,21 @@ def dropout(inputs, rate, seed):
     return x if rate == 0 else _dropout(x, rate=float(rate), seed=_word(seed))
 
 
+def _empty(shape, dtype):
+    if np.dtype(dtype) not in (np.float32, np.float64):
+        raise TypeError(f"random values of dtype {np.dtype(dtype)}, expected float32 or float64")
+    return np.empty(int(np.prod(shape)), dtype)
+
+
 def random_uniform(shape, seed, dtype=np.float32):
     """Uniform values in [0, 1) by Philox; the same seed gives the same values."""
-    out = np.empty(int(np.prod(shape)), dtype)
+    out = _empty(shape, dtype)
     of(out).dropout.uniform(out, np.uint64(_word(seed)), 0)
     return Tensor(out.reshape(shape))
 
 
 def random_normal(shape, seed, dtype=np.float32):
     """Values of zero mean and unit variance, by Philox and the Box-Muller transform."""
-    out = np.empty(int(np.prod(shape)), dtype)
+    out = _empty(shape, dtype)
     of(out).dropout.normal(out, np.uint64(_word(seed)))
     return Tensor(out.reshape(shape))

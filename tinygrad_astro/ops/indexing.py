@@ -112,6 +112,7 @@ def take(x, indices, axis=None):
     """Values at integer `indices` along `axis`; of the flattened tensor if None."""
     (x,) = lift([x])
     indices = indices.data if isinstance(indices, Tensor) else np.asarray(indices)
+    indices = indices if indices.size else indices.astype(np.int64)  # [] is an array of floats
     if axis is None:
         return getitem(reshape(x, (-1,)), indices)
     axis = shapes.normal_axis(axis, x.ndim)
@@ -124,8 +125,10 @@ def one_hot(labels, num_classes, dtype=np.float32):
     Raises
     ------
     ValueError
-        If a label is not in 0 .. num_classes - 1, or not an integer.
+        If a label is not in 0 .. num_classes - 1, or not an integer, or num_classes is not one.
     """
+    if not isinstance(num_classes, Integral) or num_classes < 1:
+        raise ValueError(f"one_hot: num_classes={num_classes!r}, expected an integer of at least 1")
     labels = labels.data if isinstance(labels, Tensor) else np.asarray(labels)
     if labels.dtype.kind not in "fiub":
         raise ValueError(f"one_hot: labels have dtype {labels.dtype}, expected integers")

@@ -9,16 +9,8 @@ import numpy as np
 from tinygrad_astro.kernels import of, xp
 from tinygrad_astro.ops.activation import activation_grad
 from tinygrad_astro.ops.broadcast import sum_to
-from tinygrad_astro.ops.elementwise import (
-    add,
-    multiply,
-    power,
-    square,
-    subtract,
-)
-from tinygrad_astro.ops.layout import (
-    stack,
-)
+from tinygrad_astro.ops.elementwise import add, multiply, power, square, subtract
+from tinygrad_astro.ops.layout import stack
 from tinygrad_astro.ops.reduce import mean as average
 from tinygrad_astro.pullback import vjp
 from tinygrad_astro.tape import lift, primitive

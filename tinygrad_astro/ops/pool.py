@@ -9,19 +9,9 @@ import numpy as np
 
 from tinygrad_astro import shapes
 from tinygrad_astro.kernels import of, xp
-from tinygrad_astro.ops.comparison import (
-    equal,
-    where,
-)
-from tinygrad_astro.ops.elementwise import (
-    divide,
-    multiply,
-    sqrt,
-    square,
-)
-from tinygrad_astro.ops.indexing import (
-    take,
-)
+from tinygrad_astro.ops.comparison import equal, where
+from tinygrad_astro.ops.elementwise import divide, multiply, sqrt, square
+from tinygrad_astro.ops.indexing import take
 from tinygrad_astro.tape import Tensor, lift, primitive
 
 

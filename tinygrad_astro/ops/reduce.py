@@ -11,27 +11,10 @@ import numpy as np
 from tinygrad_astro import shapes
 from tinygrad_astro.kernels import xp
 from tinygrad_astro.ops.broadcast import reshape, sum
-from tinygrad_astro.ops.comparison import (
-    isfinite,
-    where,
-)
-from tinygrad_astro.ops.elementwise import (
-    add,
-    exp,
-    log,
-    multiply,
-    sqrt,
-    square,
-    subtract,
-)
-from tinygrad_astro.ops.indexing import (
-    take_along_axis,
-)
-from tinygrad_astro.ops.layout import (
-    concatenate,
-    flip,
-    transpose,
-)
+from tinygrad_astro.ops.comparison import equal, greater, isfinite, not_equal, where
+from tinygrad_astro.ops.elementwise import add, astype, exp, log, multiply, sqrt, square, subtract
+from tinygrad_astro.ops.indexing import take_along_axis
+from tinygrad_astro.ops.layout import concatenate, flip, transpose
 from tinygrad_astro.tape import Tensor, lift, primitive
 
 
@@ -118,6 +101,16 @@ def argmax(x, axis=None):
 def argmin(x, axis=None):
     """The index of the first smallest value (the first NaN if there is one); no gradient."""
     return _argmin(x, axis=_choice_axis(x, axis))
+
+
+def any(x, axis=None, keepdims=False):  # noqa: A001  (NumPy's name)
+    """Whether any value over `axis` is not zero (NaN is not); no gradient."""
+    return greater(sum(astype(not_equal(x, 0), np.int64), axis, keepdims), 0)
+
+
+def all(x, axis=None, keepdims=False):  # noqa: A001  (NumPy's name)
+    """Whether no value over `axis` is zero; no gradient."""
+    return equal(sum(astype(equal(x, 0), np.int64), axis, keepdims), 0)
 
 
 def prod(x, axis=None, keepdims=False):
