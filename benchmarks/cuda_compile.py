@@ -20,7 +20,7 @@ from collections import Counter
 from importlib import metadata
 from pathlib import Path
 
-from tinygrad_astro.kernels.cuda import build, gemm, maps, target
+from tinygrad_astro.kernels.cuda import build, gemm_kernels, maps, target
 
 TABLE = Path(__file__).parent / "results" / "cuda_compile.json"
 ARCHITECTURES = {
@@ -42,7 +42,7 @@ def register_all():
             for rank in (0, 3) if name in ("copy", "add", "where") else (0,):
                 made = maps.map_kernel(name, dtypes, "p" * operands, rank, out)
                 made.dtypes = (dtype,)
-    gemm.register_all()
+    gemm_kernels.register_all()
 
 
 def disassembled(cubin):

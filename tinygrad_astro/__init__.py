@@ -22,6 +22,7 @@ from tinygrad_astro import (
 from tinygrad_astro._version import __version__
 from tinygrad_astro.autodiff import grad, hvp, jacobian, value_and_grad
 from tinygrad_astro.kernels.cpu.target import get_num_threads, set_num_threads
+from tinygrad_astro.kernels.precision import current_precision, precision
 from tinygrad_astro.models import Input, Model, Sequential
 from tinygrad_astro.modes import detect_anomaly, is_recording, no_grad
 from tinygrad_astro.pullback import jvp, vjp
@@ -32,8 +33,8 @@ from_dlpack, tensor = _operators.from_dlpack, _operators.tensor
 
 __all__ = [
     "AnomalyError", "GradientError", "Input", "Model", "Sequential", "Tensor", "__version__",
-    "activations", "callbacks", "cuda", "data", "detect_anomaly", "explain", "from_dlpack",
+    "activations", "callbacks", "cuda", "current_precision", "data", "detect_anomaly", "explain", "from_dlpack",
     "get_num_threads", "grad", "hvp", "initializers", "is_recording", "jacobian", "jvp", "layers",
-    "losses", "manual_seed", "metrics", "models", "no_grad", "ops", "optimizers", "primitive",
+    "losses", "manual_seed", "metrics", "models", "no_grad", "ops", "optimizers", "precision", "primitive",
     "random", "schedules", "set_num_threads", "tensor", "testing", "value_and_grad", "vjp",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import tinygrad_astro as ta
 from tinygrad_astro.kernels import cpu
 
 
@@ -74,3 +75,43 @@ def test_what_the_tiles_cannot_do_is_left_to_the_plain_kernels(gemm):
     assert not gemm.suits(np.float32, 3, 32, 100, 9, 1)
     assert not gemm.suits(np.float32, 8, 30, 100, 9, 1)
     assert not gemm.suits(np.float32, 8, 32, 100, 9, 2)
+
+
+# Largest error of a sum of about a hundred products of unit variance, relative to the largest sum.
+ERRORS = {"tf32": 2e-3, "3xtf32": 3e-6, "bf16": 2e-2}
+
+
+@pytest.mark.parametrize("mode", ERRORS)
+def test_tensor_cores(gemm, up, blank, rng, mode):
+    x, w = (rng.standard_normal(s).astype(np.float32) for s in ((3, 6, 9, 16), (2, 3, 16, 68)))
+    geometry = (2, 1), ((1, 0), (1, 1)), (1, 1), 1
+    g = rng.standard_normal((3, 3, 9, 68)).astype(np.float32)
+    for name, shape, inputs in (("conv", g.shape, (x, w)), ("conv_weight_grad", w.shape, (x, g))):
+        expected, out = np.empty(shape), blank(shape, np.float32)
+        getattr(cpu.conv, name)(expected, *[a.astype(np.float64) for a in inputs], *geometry)
+        with ta.precision(mode):
+            assert getattr(gemm, name)(out, *map(up, inputs), *geometry)
+        error = np.abs(out.copy_to_host() - expected).max() / np.abs(expected).max()
+        assert error < ERRORS[mode]
+        assert mode == "3xtf32" or error > ERRORS[mode] / 50, "computed in a higher precision"
+
+
+@pytest.mark.parametrize("mode", ERRORS)
+def test_tensor_cores_keep_nan_and_infinity(gemm, up, blank, mode):
+    x, w = np.zeros((1, 4, 4, 16), np.float32), np.ones((2, 2, 16, 16), np.float32)
+    x[0, 0, 0, 5] = np.uint32(0x7FFFFFFF).view(np.float32)  # the GPU's own NaN: all bits set
+    x[0, 3, 3, 2] = np.inf
+    out = blank((1, 3, 3, 16))
+    with ta.precision(mode):
+        assert gemm.conv(out, up(x), up(w), (1, 1), ((0, 0), (0, 0)), (1, 1), 1)
+    found = out.copy_to_host()
+    assert np.isnan(found[0, 0, 0]).all() and np.isfinite(found[0, :2, 1:]).all()
+    assert not np.isfinite(found[0, 2, 2]).any()
+
+
+def test_exact_takes_the_plain_kernels(gemm):
+    with ta.precision("exact"):
+        assert not gemm.suits(np.float32, 8, 32, 100, 9, 1)
+    with pytest.raises(ValueError, match="expected one of"):
+        ta.precision("double")
+    assert ta.current_precision() == "fp32"

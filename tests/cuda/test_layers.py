@@ -65,7 +65,11 @@ def outcome(layer, inputs, device, training):
     ta.ops.sum(out * ta.tensor(u, device=device)).backward()
     assert out.device == device
     assert all(g.device == device for g in [*given, *weights] if g.grad is not None)
-    return [out.detach(), *[t.grad for t in (*given, *weights)], *[w.detach() for w in layer.weights]]
+    return [
+        out.detach(),
+        *[t.grad for t in (*given, *weights)],
+        *[w.detach() for w in layer.weights],
+    ]
 
 
 def compare(make, inputs):

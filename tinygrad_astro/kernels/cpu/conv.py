@@ -4,19 +4,29 @@ All three take `x` of shape (N, H, W, C), `w` of shape (kh, kw, C // groups, K) 
 of shape (N, P, Q, K), with P = (H + top + bottom - (kh - 1) * dh - 1) // sh + 1.
 """
 
-from .conv_plain import pack, plain_conv, plain_conv_input_grad, plain_conv_weight_grad
+from . import conv_tables
+from .conv_direct import walk
+from .conv_weights import weight_sums
+from .simd import float32_lanes
+
+
+def _lanes(array):
+    return max(1, float32_lanes() * 4 // array.itemsize)
 
 
 def conv(out, x, w, strides, pads, dilation, groups):
     """out[n,p,q,k] = sum_abc x[n, p*sh + a*dh - top, q*sw + b*dw - left, c] * w[a,b,c,k]."""
-    plain_conv(out, x, w, pack(strides, pads, dilation, groups))
+    geometry = x.shape, w.shape, out.shape, strides, pads, dilation, groups
+    walk(out, x, w, conv_tables.forward(*geometry, _lanes(x)))
 
 
 def conv_input_grad(out, g, w, strides, pads, dilation, groups):
     """Adjoint of `conv` in `x`: <conv(x, w), g> = <x, conv_input_grad(g, w)>."""
-    plain_conv_input_grad(out, g, w, pack(strides, pads, dilation, groups))
+    geometry = g.shape, w.shape, out.shape, strides, pads, dilation, groups
+    walk(out, g, w, conv_tables.input_grad(*geometry, _lanes(g)))
 
 
 def conv_weight_grad(out, x, g, strides, pads, dilation, groups):
     """Adjoint of `conv` in `w`: <conv(x, w), g> = <w, conv_weight_grad(x, g)>."""
-    plain_conv_weight_grad(out, x, g, pack(strides, pads, dilation, groups))
+    geometry = x.shape, out.shape, g.shape, strides, pads, dilation, groups
+    weight_sums(out, x, g, conv_tables.forward(*geometry, _lanes(x)))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import llvmlite
 import numba
-from numba.core import event
+from numba.core import event, types
 
 # "contract" lets a*b+c become one fused multiply-add and "reassoc" lets sums be vectorised.
 # "nnan" and "ninf" stay off: NaN in, NaN out is specified behaviour.
@@ -83,8 +83,20 @@ def _jit(function, **options):
 
 
 def inline(function):
-    """Compile for use inside other kernels."""
-    return _jit(function, fastmath=FASTMATH, error_model="numpy")
+    """Compile for use inside other kernels.
+
+    A constant argument would make Numba compile the function once more for that constant alone,
+    so the call is typed by the kind of its arguments.
+    """
+    compiled = _jit(function, fastmath=FASTMATH, error_model="numpy", no_cpython_wrapper=True)
+    typed = compiled.get_call_template
+
+    def without_constants(args, kws):
+        kinds = {name: types.unliteral(kind) for name, kind in kws.items()}
+        return typed([types.unliteral(kind) for kind in args], kinds)
+
+    compiled.get_call_template = without_constants
+    return compiled
 
 
 def serial(function):

@@ -156,7 +156,7 @@ class Card:
 class SimulatedCard:
     """Stands in for the GPU: memory is NumPy's, filled with NaN so that unwritten parts show."""
 
-    name, architecture = "simulator", (0, 0)
+    name, architecture = "simulator", (9, 0)
 
     def __init__(self):
         self.stream = None

@@ -5,89 +5,32 @@ forward convolution with the kernel turned around; with strides, one such convol
 position within the stride. The weight gradient is split over pixels and joined in order.
 """
 
-import functools
-
 import numpy as np
 
+from ..precision import current_precision
 from . import array as arrays
-from . import gemm_source, indexing
-from .target import D, T, U, cuda, intrinsics, kernel
+from . import indexing, tensor_source
+from .driver import card
+from .gemm_kernels import BK, BM, PRODUCT, WIDTHS, conv_kernel, join_splits, weight_kernel
 
-BK = 8
-# Output channels per block: the narrowest tile that holds them all, 128 at most.
-WIDTHS = (32, 64, 128)
-BM = 128
-# Blocks per multiprocessor, and registers that this leaves.
-BOUNDS = {32: (6, 168), 64: (3, 168), 128: (2, 128)}
 # Smaller products are not worth a tile.
 LEAST = 2**15
 # A weight gradient is split into about this many blocks, of at least SHARE pixels each.
 BLOCKS, SHARE = 264, 256
 
 
-def named(source, name):
-    """Make the function that a generated source defines."""
-    names = {
-        "__name__": __name__,
-        "U": np.uint32,
-        "cuda": cuda,
-        "float32": np.float32,
-        "outer": intrinsics.outer,
-    }
-    names.update(ld4=intrinsics.ld4, st4=intrinsics.st4, zeros=intrinsics.make_zeros(64))
-    exec(source, names)
-    return names[name]
-
-
-@functools.cache
-def conv_kernel(BN):
-    """Make the forward kernel for tiles of 128 pixels by BN channels."""
-    source, threads = gemm_source.conv_source(BM, BN, BK)
-    bounds, registers = BOUNDS[BN]
-    return kernel(
-        "T* T* T*" + " u" * 15, block=threads, bounds=bounds, registers=registers, barriers=True,
-        expects=("LDG.E.128", "LDS.128", "FFMA"), dtypes=("float32",), label=f"{BM}x{BN}x{BK}",
-    )(named(source, "conv"))  # fmt: skip
-
-
-@functools.cache
-def weight_kernel(BN):
-    """Make the weight-gradient kernel for tiles of 128 weights by BN channels."""
-    source, threads = gemm_source.weight_source(BM, BN, BK)
-    bounds, registers = BOUNDS[BN]
-    return kernel(
-        "T* T* T*" + " u" * 17, block=threads, bounds=bounds, registers=registers, barriers=True,
-        expects=("LDG.E.128", "LDS.128", "FFMA"), dtypes=("float32",), label=f"{BM}x{BN}x{BK}",
-    )(named(source, "weight_grad"))  # fmt: skip
-
-
-@kernel("T* T* u u", dtypes=("float32",))
-def join_splits(out, parts, size, splits):
-    """out[i] = parts[0, i] + parts[1, i] + ... in order: the second pass of a split sum."""
-    i = U(cuda.grid(1))
-    if i >= size:
-        return
-    total, at, s = D(0), U(i), U(0)
-    while s < splits:
-        total += parts[at]
-        at, s = U(at + size), U(s + U(1))
-    out[i] = T(total)
-
-
-def register_all():
-    """Make all fast kernels, for the compile check."""
-    for width in WIDTHS:
-        conv_kernel(width)
-        weight_kernel(width)
-
-
-def width_of(channels):
-    """Give the tile's width for this many output channels."""
-    return next((w for w in WIDTHS if channels <= w), WIDTHS[-1])
+def tile_for(inputs, channels):
+    """Give (mode, width of the tile): what `precision` asks for, where the sizes suit it."""
+    mode, architecture = current_precision(), card().architecture
+    if mode in PRODUCT and inputs % tensor_source.BK == 0 and architecture >= (8, 0):
+        return mode, tensor_source.BN
+    return "fp32", next((w for w in WIDTHS if channels <= w), WIDTHS[-1])
 
 
 def suits(dtype, inputs, channels, pixels, taps, groups):
     """Tell whether the tiles can compute this, and whether it is worth it."""
+    if current_precision() == "exact":
+        return False
     fits = dtype == np.float32 and groups == 1 and inputs % BK == 0 and channels % 4 == 0
     return fits and channels >= 16 and pixels * channels * inputs * taps >= LEAST
 
@@ -96,11 +39,11 @@ def run_conv(out, x, w, strides, pads, dilation):
     """Launch the forward kernel."""
     shape, (kh, kw) = out.shape, w.shape[:2]
     pixels = shape[0] * shape[1] * shape[2]
-    width = width_of(shape[3])
+    mode, width = tile_for(w.shape[2], shape[3])
     grid = -(-pixels // BM), -(-shape[3] // width)
     around = *strides, pads[0][0] % 2**32, pads[1][0] % 2**32, *dilation
     numbers = *x.shape[1:], *shape[3:], *shape[1:3], kw, kh * kw, *around, pixels
-    conv_kernel(width)(grid, out, x, w, *numbers)
+    conv_kernel(mode, width)(grid, out, x, w, *numbers)
 
 
 def matmul(out, a, b):
@@ -177,7 +120,8 @@ def conv_weight_grad(out, x, g, strides, pads, dilation, groups):
     pixels = g.size // max(1, channels)
     if not suits(out.dtype, inputs, channels, pixels, kh * kw, groups):
         return False
-    rows, width = kh * kw * inputs, width_of(channels)
+    rows = kh * kw * inputs
+    mode, width = tile_for(inputs, channels)
     tiles = -(-rows // BM)
     blocks = tiles * -(-channels // width)
     splits = max(1, min(-(-BLOCKS // blocks), pixels // SHARE))
@@ -186,7 +130,7 @@ def conv_weight_grad(out, x, g, strides, pads, dilation, groups):
     parts = arrays.DeviceArray((splits, out.size), out.dtype) if splits > 1 else out
     around = *strides, pads[0][0], pads[1][0], *dilation
     numbers = *x.shape[1:], *g.shape[3:], *g.shape[1:3], kw, *around, rows, pixels, share, tiles
-    weight_kernel(width)((blocks, splits), parts, x, g, *numbers)
+    weight_kernel(mode, width)((blocks, splits), parts, x, g, *numbers)
     if splits > 1:
         join_splits(out.size, out, parts, out.size, splits)
     return True

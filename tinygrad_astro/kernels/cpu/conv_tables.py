@@ -1,0 +1,194 @@
+"""Where windows start and where taps lie in them: the geometry of a convolution as index tables.
+
+A convolution and the gradient of its input are the same walk with different numbers. For output
+row p the convolution reads rows p*sh + e of its source, with e = a*dh - top for tap a. Row
+i = u*sh + r of the input gradient reads rows u + e of the incoming gradient, with
+e = (r + top - a*dh) / sh, for just those taps a that make e an integer: each remainder r is a
+*phase* with taps of its own (the sub-pixel form of the transposed convolution). The tables are
+built once per geometry, here, in NumPy, and kept.
+"""
+
+import functools
+import itertools
+from typing import NamedTuple
+
+import numpy as np
+
+from .product import WIDEST
+
+# A block of output pixels is done at once: enough of them to repay reading the weights, with a
+# window (in numbers) that stays in L2.
+_PIXELS = 384
+_WINDOW = 128 * 1024
+
+# Blocks worth having where the geometry has them to give.
+_BLOCKS = 8
+
+
+class Axis(NamedTuple):
+    """One axis of a walk: target = u * spread + phase, source = u * step + displacement."""
+
+    source: int
+    target: int
+    step: int
+    spread: int
+    phases: tuple  # for each phase its pairs (tap, displacement)
+
+
+def _forward_axis(source, target, taps, stride, pad, dilation):
+    pairs = tuple((a, a * dilation - pad) for a in range(taps))
+    return Axis(source, target, stride, 1, (pairs,))
+
+
+def _input_grad_axis(source, target, taps, stride, pad, dilation):
+    gaps = [[(a, phase + pad - a * dilation) for a in range(taps)] for phase in range(stride)]
+    phases = (tuple((a, gap // stride) for a, gap in pairs if gap % stride == 0) for pairs in gaps)
+    return Axis(source, target, 1, stride, tuple(phases))
+
+
+def _record(names):
+    return np.dtype([(name, np.int64) for name in names.split()])
+
+
+# An axis with `units` values of u, cut in `blocks` of up to `block`. Displacements run over `span`
+# rows from `first` on; a block sees at most `window` rows.
+AXIS = _record("source target step spread units first span block blocks window")
+
+# Each of the groups makes `columns` channels of the target from `depth` channels of the source.
+# The shifts lead from one group to the next, weight_step from one column to the next.
+CHANNELS = _record(
+    "source target groups depth columns source_shift target_shift weight_shift weight_step"
+)
+
+# A phase starts at pixel (row, column) of the target and owns a part of each table.
+PHASE = _record("row column first_step depth first_pixel pixel_columns")
+
+# A block of pixels is divided into `splits` tasks of `split` columns each. Where windows reach over
+# the edge they are `copied`, with their padding.
+WORK = _record("splits split copied")
+
+
+class Tables(NamedTuple):
+    """A walk over images as records, whose fields are named above, and tables of offsets.
+
+    steps[s] says where tap s lies in a window and weights[s] where its weights are; starts[t] says
+    where the window of pixel t of a block starts and targets[t] where its result goes.
+    """
+
+    axes: np.ndarray
+    channels: np.ndarray
+    phases: np.ndarray
+    steps: np.ndarray
+    weights: np.ndarray
+    starts: np.ndarray
+    targets: np.ndarray
+    work: np.ndarray
+    counts: tuple  # of panels to pack, and of tasks
+    packed_size: int
+    window_size: int
+
+
+def _cut(images, units, pixels):
+    """Size a block: some whole rows of an image, or a piece of one row."""
+    rows, columns = (max(1, number) for number in units)
+    whole = max(1, min(rows, pixels // columns, -(-images * rows // _BLOCKS)))
+    return (whole, columns) if whole > 1 or columns <= 2 * pixels else (1, pixels)
+
+
+def _axes_record(images, axes, source_channels):
+    units = [-(-axis.target // axis.spread) for axis in axes]
+    seen = source_channels * axes[0].step * axes[1].step
+    blocks = _cut(images, units, max(48, min(_PIXELS, _WINDOW // seen)))
+    record = np.zeros(2, AXIS)
+    for i, (axis, number, block) in enumerate(zip(axes, units, blocks, strict=True)):
+        reach = [e for pairs in axis.phases for _, e in pairs] or [0]
+        span = max(reach) - min(reach) + 1
+        window = (block - 1) * axis.step + span
+        record[i] = (*axis[:4], number, min(reach), span, block, -(-number // block), window)
+    return record
+
+
+def _work(images, record, channels, phases, lanes, copied):
+    """Divide the work into tasks, and say how much memory its copies take."""
+    wide, columns = WIDEST * lanes, channels[4]
+    panels, blocks = -(-columns // wide), images * int(record["blocks"].prod())
+    splits = min(panels, -(-_BLOCKS // max(1, blocks)))
+    split = -(-panels // splits) * wide
+    splits = -(-columns // split)
+    counts = panels * channels[2] * len(phases), blocks * splits
+    return np.array([(splits, split, copied)], WORK), counts
+
+
+def _build(images, axes, channels, w_shape, reduction_step, lanes):
+    """Build the tables: each is a sum of one part per axis, in the order that kernels walk."""
+    rows, columns = record = _axes_record(images, axes, channels[0])
+    source, target, depth = channels[0], channels[1], np.arange(channels[3])
+    last = record["first"] + (record["units"] - 1) * record["step"] + record["span"] - 1
+    copied = bool((record["first"] < 0).any() or (last >= record["source"]).any())
+    line = source * (columns["window"] if copied else columns["source"])
+    tap_size = w_shape[2] * w_shape[3]
+    phases, tables = [], [[], [], [], []]
+    for (row, row_pairs), (column, column_pairs) in itertools.product(
+        enumerate(axes[0].phases), enumerate(axes[1].phases)
+    ):
+        a, e = np.array(row_pairs, np.int64).reshape(-1, 2).T[:, :, None, None]
+        b, f = np.array(column_pairs, np.int64).reshape(-1, 2).T[:, None, :, None]
+        pixel_columns = max(0, -(-(columns["target"] - column) // columns["spread"]))
+        pixel_columns = min(columns["block"], pixel_columns)
+        u, v = np.ogrid[: rows["block"], :pixel_columns]
+        parts = (
+            (e - rows["first"]) * line + (f - columns["first"]) * source + depth,
+            (a * w_shape[1] + b) * tap_size + depth * reduction_step,
+            u * rows["step"] * line + v * columns["step"] * source,
+            (u * rows["spread"] * columns["target"] + v * columns["spread"]) * target,
+        )
+        first_step, first_pixel = (sum(map(len, tables[i])) for i in (0, 2))
+        phases.append((row, column, first_step, parts[0].size, first_pixel, pixel_columns))
+        for table, part in zip(tables, parts, strict=True):
+            table.append(part.ravel())
+    joined = [np.concatenate(table).astype(np.int64) for table in tables]
+    return Tables(
+        record,
+        np.array([channels], CHANNELS),
+        np.array(phases, PHASE),
+        *joined,
+        *_work(images, record, channels, phases, lanes, copied),
+        channels[2] * len(joined[0]) * -(-channels[4] // lanes) * lanes,
+        int(record["window"].prod()) * channels[0] if copied else 0,
+    )
+
+
+def _both_axes(describe, source_shape, target_shape, w_shape, strides, pads, dilation):
+    return [
+        describe(source_shape[1 + i], target_shape[1 + i], w_shape[i], s, pads[i][0], dilation[i])
+        for i, s in enumerate(strides)
+    ]
+
+
+def describe_forward(x_shape, w_shape, out_shape, strides, pads, dilation, groups):
+    """Describe axes and channels of the convolution: the sum runs over x's channels."""
+    axes = _both_axes(_forward_axis, x_shape, out_shape, w_shape, strides, pads, dilation)
+    depth, width = w_shape[2], w_shape[3] // groups
+    return axes, (x_shape[3], w_shape[3], groups, depth, width, depth, width, width, 1)
+
+
+def describe_input_grad(g_shape, w_shape, out_shape, strides, pads, dilation, groups):
+    """Describe axes and channels of the gradient of x: the sum runs over g's channels."""
+    axes = _both_axes(_input_grad_axis, g_shape, out_shape, w_shape, strides, pads, dilation)
+    depth, width = w_shape[2], w_shape[3] // groups
+    channels = w_shape[3], out_shape[3], groups, width, depth, width, depth, width, w_shape[3]
+    return axes, channels
+
+
+@functools.lru_cache(maxsize=512)
+def forward(x_shape, w_shape, out_shape, strides, pads, dilation, groups, lanes):
+    """Build the tables of the convolution of x with w."""
+    walk = describe_forward(x_shape, w_shape, out_shape, strides, pads, dilation, groups)
+    return _build(x_shape[0], *walk, w_shape, w_shape[3], lanes)
+
+
+@functools.lru_cache(maxsize=512)
+def input_grad(g_shape, w_shape, out_shape, strides, pads, dilation, groups, lanes):
+    """Build the tables of the gradient with respect to x."""
+    walk = describe_input_grad(g_shape, w_shape, out_shape, strides, pads, dilation, groups)
+    return _build(g_shape[0], *walk, w_shape, 1, lanes)

@@ -1,0 +1,219 @@
+"""Explicit SIMD in Numba: a vector of floats as a type that kernels load, store and reckon with.
+
+LLVM gives up on vectorising loops with many unknown strides, so the kernels say what they want.
+`load(a, i)` reads the vector that starts at element i of the flat array `a`, and vectors add,
+subtract and multiply lane by lane, so that a kernel reads like the mathematics:
+
+    store(out, i, load(x, i) * load(y, i) + splat(a[0]))
+
+A vector has as many lanes as the processor's registers hold: 16, 8 or 4 of float32, half as many
+of float64. TINYGRAD_ASTRO_SIMD=scalar (or 4, 8, 16) forces a number, to test the others' code.
+"""
+
+import functools
+import operator
+import os
+import platform
+
+import llvmlite.binding
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
+
+from .target import inline
+
+
+@functools.cache
+def float32_lanes() -> int:
+    """Count the float32 numbers in one register of the processor that kernels are compiled for."""
+    forced = os.environ.get("TINYGRAD_ASTRO_SIMD", "")
+    if forced:
+        lanes = {"scalar": 1, "4": 4, "8": 8, "16": 16}.get(forced)
+        if lanes is None:
+            raise ValueError(
+                f"TINYGRAD_ASTRO_SIMD is {forced!r}, expected 'scalar', '4', '8' or '16'; "
+                "unset it to use what the processor has"
+            )
+        return lanes
+    features = llvmlite.binding.get_host_cpu_features()
+    return 16 if features.get("avx512f") else 8 if features.get("avx") else 4
+
+
+def registers() -> int:
+    """Count the vector registers: 32 with AVX-512 and on ARM, 16 elsewhere."""
+    return 32 if float32_lanes() == 16 or platform.machine() in ("aarch64", "arm64") else 16
+
+
+def lanes_of(dtype) -> int:
+    """Count the lanes of a vector of `dtype`, a Numba float type."""
+    return max(1, float32_lanes() * 32 // dtype.bitwidth)
+
+
+class Vector(types.Type):
+    """As many floats of one kind as a register holds."""
+
+    def __init__(self, dtype):
+        self.dtype = dtype
+        self.lanes = lanes_of(dtype)
+        super().__init__(name=f"Vector({dtype}, {self.lanes})")
+
+
+@register_model(Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager, vector):
+        element = manager.lookup(vector.dtype).get_value_type()
+        super().__init__(manager, vector, ir.VectorType(element, vector.lanes))
+
+
+def address(context, builder, array_type, array, index, pointee=None):
+    """Point to element `index` of a flat array, as to a `pointee` that starts there."""
+    data = context.make_array(array_type)(context, builder, array).data
+    element = builder.gep(data, [index])
+    return builder.bitcast(element, pointee.as_pointer()) if pointee else element
+
+
+def copy_to_lanes(builder, scalar, lanes):
+    """Write the LLVM for a vector of `lanes` copies of one number."""
+    vector = ir.VectorType(scalar.type, lanes)
+    one = builder.insert_element(vector(ir.Undefined), scalar, ir.IntType(32)(0))
+    zeros = ir.VectorType(ir.IntType(32), lanes)([0] * lanes)
+    return builder.shuffle_vector(one, vector(ir.Undefined), zeros)
+
+
+def first_lanes(builder, count, lanes):
+    """Write the LLVM for the mask of the lanes with a number below `count`."""
+    numbers = ir.VectorType(count.type, lanes)(list(range(lanes)))
+    return builder.icmp_signed("<", numbers, copy_to_lanes(builder, count, lanes))
+
+
+def call_llvm(builder, name, vector, result, arguments):
+    """Call the LLVM intrinsic `name` in the variant for `vector`, such as v16f32."""
+    bits = 32 if vector.element == ir.FloatType() else 64
+    full = name.format(f"v{vector.count}f{bits}")
+    kind = ir.FunctionType(result, [argument.type for argument in arguments])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, full), arguments)
+
+
+def masked_store(builder, value, pointer, mask):
+    """Write the LLVM that stores the lanes of `value` chosen by `mask` and touches no others."""
+    arguments = [value, pointer, ir.IntType(32)(4), mask]
+    call_llvm(builder, "llvm.masked.store.{}.p0", value.type, ir.VoidType(), arguments)
+
+
+@intrinsic
+def lanes(typing, array):
+    """Count the lanes of a vector loaded from `array`: a constant in compiled code."""
+    count = lanes_of(array.dtype)
+    return types.intp(array), lambda context, *_: context.get_constant(types.intp, count)
+
+
+@intrinsic
+def load(typing, array, index):
+    """Read the vector that starts at element `index` of a flat array."""
+    vector = Vector(array.dtype)
+
+    def build(context, builder, signature, args):
+        pointer = address(context, builder, array, *args, context.get_value_type(vector))
+        return builder.load(pointer, align=array.dtype.bitwidth // 8)
+
+    return vector(array, types.intp), build
+
+
+@intrinsic
+def store(typing, array, index, vector):
+    """Write a vector to a flat array from element `index` on."""
+
+    def build(context, builder, signature, args):
+        pointer = address(context, builder, array, *args[:2], args[2].type)
+        builder.store(args[2], pointer, align=array.dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector), build
+
+
+@intrinsic
+def store_first(typing, array, index, vector, count):
+    """Write the first `count` lanes of a vector; all of them where it has fewer."""
+
+    def build(context, builder, signature, args):
+        pointer = address(context, builder, array, *args[:2], args[2].type)
+        masked_store(builder, args[2], pointer, first_lanes(builder, args[3], vector.lanes))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector, types.intp), build
+
+
+@intrinsic
+def splat(typing, number):
+    """Copy one number into every lane."""
+    vector = Vector(number)
+
+    def build(context, builder, signature, args):
+        return copy_to_lanes(builder, args[0], vector.lanes)
+
+    return vector(number), build
+
+
+@intrinsic
+def prefetch_line(typing, array, index, write):
+    """Ask for the cache line of element `index` before it is used; it need not exist.
+
+    With `write` the line comes ready to be written.
+    """
+    kind = int(write.literal_value)
+
+    def build(context, builder, signature, args):
+        pointer = address(context, builder, array, *args[:2], ir.IntType(8))
+        i32 = ir.IntType(32)
+        flags = [i32(kind), i32(PFL), i32(1)]
+        kind_of = ir.FunctionType(ir.VoidType(), [pointer.type, i32, i32, i32])
+        function = cgutils.get_or_insert_function(builder.module, kind_of, "llvm.prefetch.p0")
+        builder.call(function, [pointer, *flags])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, write), build
+PFL=int(os.environ.get("PFL","2"))
+
+
+def _lane_by_lane(symbol, instruction):
+    """Let compiled code apply a Python operator to two vectors of one kind.
+
+    "contract" lets LLVM fuse a product with the sum that takes it, as everywhere in our kernels.
+    """
+
+    @type_callable(symbol)
+    def typer(context):
+        return lambda left, right: left if isinstance(left, Vector) and left == right else None
+
+    @lower_builtin(symbol, Vector, Vector)
+    def build(context, builder, signature, args):
+        return getattr(builder, instruction)(*args, flags=("contract",))
+
+
+_lane_by_lane(operator.add, "fadd")
+_lane_by_lane(operator.sub, "fsub")
+_lane_by_lane(operator.mul, "fmul")
+
+
+@inline
+def copy(to, i, source, j, count):
+    """to[i : i + count] = source[j : j + count]."""
+    size = lanes(to)
+    whole = count // size * size
+    for k in range(0, whole, size):
+        store(to, i + k, load(source, j + k))
+    for k in range(whole, count):
+        to[i + k] = source[j + k]
+
+
+@inline
+def clear(to, i, count):
+    """to[i : i + count] = 0."""
+    size = lanes(to)
+    zero = splat(to.dtype.type(0))
+    whole = count // size * size
+    for k in range(0, whole, size):
+        store(to, i + k, zero)
+    for k in range(whole, count):
+        to[i + k] = 0
