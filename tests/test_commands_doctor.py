@@ -5,7 +5,8 @@ import ctypes
 import pytest
 
 from tinygrad_astro.cli import main
-from tinygrad_astro.commands import doctor, gpu
+from tinygrad_astro.commands import doctor
+from tinygrad_astro.kernels import gpu
 
 
 class Driver:

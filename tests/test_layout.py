@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "tinygrad_astro"
 ORDER = """
     _version files modes shapes kernels arrays tape pullback ops tensor autodiff testing random
     initializers activations schedules losses metrics optimizers layers checkpoints callbacks
-    training models data mosaic explain cuda tinygrad_astro segmentation commands cli
+    training models data mosaic explain photoz cuda tinygrad_astro segmentation commands cli
 """.split()
 
 

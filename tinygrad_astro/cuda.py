@@ -3,9 +3,9 @@
 Nothing here imports a CUDA package until it is needed.
 """
 
-import os
+from tinygrad_astro.kernels.gpu import is_simulated, why_not
 
-from tinygrad_astro.commands.gpu import findings
+__all__ = ["is_available", "is_simulated", "synchronize", "why_not"]
 
 
 def is_available() -> bool:
@@ -18,28 +18,6 @@ def is_available() -> bool:
     True
     """
     return why_not() is None
-
-
-def is_simulated() -> bool:
-    """Whether NUMBA_ENABLE_CUDASIM asks for kernels as plain Python, for tests and debugging."""
-    return os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
-
-
-def why_not() -> str | None:
-    """Say what CUDA lacks here (driver, card, toolkit or package) and what to do; None if nothing.
-
-    Returns
-    -------
-    str or None
-    """
-    if is_simulated():
-        return None
-    missing = [f for f in findings() if not f.good]
-    if not missing:
-        return None
-    return "CUDA cannot be used: " + "; ".join(
-        f"{f.what}: {f.text}" + (f" ({f.advice})" if f.advice else "") for f in missing
-    )
 
 
 def synchronize() -> None:

@@ -7,7 +7,7 @@ import time
 
 from tinygrad_astro._version import __version__
 from tinygrad_astro.commands.arguments import describe
-from tinygrad_astro.commands.gpu import findings, version_of
+from tinygrad_astro.kernels.gpu import findings, version_of
 
 NEEDED = ("numpy", "numba", "llvmlite", "safetensors", "tqdm")
 EXTRAS = {

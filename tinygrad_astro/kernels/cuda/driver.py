@@ -192,7 +192,7 @@ def card():
     try:
         return Card()
     except Exception as error:
-        from tinygrad_astro.cuda import why_not
+        from tinygrad_astro.kernels.gpu import why_not
 
         raise NoCard(why_not() or f"CUDA cannot be used: {error}") from error
 

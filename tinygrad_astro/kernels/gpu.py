@@ -158,3 +158,25 @@ def version_of(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
+
+
+def is_simulated() -> bool:
+    """Whether NUMBA_ENABLE_CUDASIM asks for kernels as plain Python, for tests and debugging."""
+    return os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
+
+
+def why_not() -> str | None:
+    """Say what CUDA lacks here (driver, card, toolkit or package) and what to do; None if nothing.
+
+    Returns
+    -------
+    str or None
+    """
+    if is_simulated():
+        return None
+    missing = [f for f in findings() if not f.good]
+    if not missing:
+        return None
+    return "CUDA cannot be used: " + "; ".join(
+        f"{f.what}: {f.text}" + (f" ({f.advice})" if f.advice else "") for f in missing
+    )
