@@ -4,8 +4,9 @@ Nothing here imports a CUDA package until it is needed.
 """
 
 from tinygrad_astro.kernels.gpu import is_simulated, why_not
+from tinygrad_astro.tape import Tensor
 
-__all__ = ["is_available", "is_simulated", "synchronize", "why_not"]
+__all__ = ["empty", "graph", "is_available", "is_simulated", "kernel", "synchronize", "why_not"]
 
 
 def is_available() -> bool:
@@ -25,3 +26,108 @@ def synchronize() -> None:
     from tinygrad_astro.kernels.cuda.driver import card
 
     card().wait()
+
+
+def kernel(signature: str, block: int = 256):
+    """Make a kernel of your own: a function that many threads run, each on its own index.
+
+    Parameters
+    ----------
+    signature : str
+        One word per argument: "T*" array of the dtype that it is called with, "i*" int64, "u*"
+        uint32, "b*" bytes, "d*" float64; "T", "i", "u", "d" the same as single numbers.
+    block : int
+        Threads per block.
+
+    Returns
+    -------
+    callable
+        `k(threads, *arguments, dtype=...)`; array arguments are `tensor.data`, or what `empty`
+        gives. It runs on the card, or thread by thread in the simulator.
+
+    Notes
+    -----
+    The names `cuda` (numba.cuda), `math`, T (the dtype) and U (wraps to 32 bits) are given to the
+    function. Arrays are flat pointers without bounds: test the index against the size.
+
+    To put a kernel on the tape, wrap it in a primitive, with the gradient rule in ordinary ops::
+
+        @ta.cuda.kernel("T* T* u")
+        def cube_each(out, x, n):
+            i = cuda.grid(1)
+            if i < n:
+                out[i] = x[i] * x[i] * x[i]
+
+        @ta.primitive(lambda g, out, x: g * 3.0 * x * x)
+        def cube(x):
+            out = ta.cuda.empty(x.shape, x.dtype)
+            cube_each(x.size, out, x, x.size, dtype=x.dtype)
+            return out
+
+        x = ta.tensor([1.0, 2.0], device="cuda", requires_grad=True)
+        cube(x).sum().backward()
+    """
+    from tinygrad_astro.kernels.cuda.target import Kernel
+
+    return lambda function: Kernel(function, signature, block=block)
+
+
+def empty(shape, dtype="float32"):
+    """Give a raw array on the card whose values are not set: for a kernel to write into."""
+    from tinygrad_astro.kernels.cuda import namespace
+
+    return namespace.empty(shape, dtype)
+
+
+def graph(function, *examples):
+    """Record what `function` launches, and replay it with one call: for small nets.
+
+    Launching a kernel costs microseconds, which is most of the time of a small net's step. A graph
+    launches all of them at once. Not yet run on a GPU.
+
+    Parameters
+    ----------
+    function : callable
+        Takes Tensors on cuda, gives a Tensor or a tuple of them. Shapes must be the same at every
+        call. Numbers passed to kernels are frozen, so a step of Adam, whose rate depends on the
+        count of steps, is done outside; dropout is refused, and so is reading a value.
+    *examples : Tensor
+        On cuda; their shapes and dtypes are those of all later calls.
+
+    Returns
+    -------
+    callable
+        Takes Tensors like `examples`, gives what `function` gives, off the tape. The next call
+        overwrites it.
+
+    Examples
+    --------
+    The gradients of a model's loss, replayed; the optimizer's step stays outside::
+
+        def gradients(x, y):
+            loss = objective(y, model(x, training=True))
+            for w in model.trainable_weights:
+                w.grad = None
+            loss.backward()
+            return loss, *[w.grad for w in model.trainable_weights]
+
+        replay = ta.cuda.graph(gradients, x, y)
+        loss, *grads = replay(x, y)
+        optimizer.apply(grads, model.trainable_weights)
+    """
+    from tinygrad_astro.kernels.cuda.graph import Recorded
+
+    single = []
+
+    def on_arrays(*arrays):
+        out = function(*[Tensor(a) for a in arrays])
+        single[:] = [isinstance(out, Tensor)]
+        return [out.data] if single[0] else [t.data for t in out]
+
+    recorded = Recorded(on_arrays, [x.data for x in examples])
+
+    def replay(*inputs):
+        out = [Tensor(a) for a in recorded(*[x.data for x in inputs])]
+        return out[0] if single[0] else tuple(out)
+
+    return replay

@@ -119,8 +119,21 @@ class Card:
             self.driver.cuKernelSetAttribute(which, nbytes, function, self.device.device_id)
         )
 
+    @property
+    def recording(self) -> bool:
+        """Whether kernels are being recorded into a graph instead of run."""
+        return self.stream is not self.own_stream
+
+    def _refuse_while_recording(self, what):
+        if self.recording:
+            raise RuntimeError(
+                f"{what} inside a function that is recorded as a CUDA graph: a replay would not "
+                "repeat it; do it before or after, outside of the graph"
+            )
+
     def upload(self, memory, array):
         """Copy a contiguous NumPy array to the card."""
+        self._refuse_while_recording("an array was copied to the card")
         self._check(
             self.driver.cuMemcpyHtoDAsync(
                 memory.pointer, array.ctypes.data, array.nbytes, self._handle()
@@ -129,6 +142,7 @@ class Card:
 
     def download(self, array, memory):
         """Copy from the card into a contiguous NumPy array, and wait for it."""
+        self._refuse_while_recording("a value was read from the card")
         handle = self._handle()
         self._check(
             self.driver.cuMemcpyDtoHAsync(array.ctypes.data, memory.pointer, array.nbytes, handle)
@@ -146,7 +160,8 @@ class Card:
         self.own_stream.sync()
 
     def _handle(self):
-        return self.driver.CUstream(int(self.stream.handle))
+        stream = self.stream.stream if self.recording else self.stream
+        return self.driver.CUstream(int(stream.handle))
 
     def _check(self, result):
         if result[0] != self.driver.CUresult.CUDA_SUCCESS:
@@ -157,6 +172,7 @@ class SimulatedCard:
     """Stands in for the GPU: memory is NumPy's, filled with NaN so that unwritten parts show."""
 
     name, architecture = "simulator", (9, 0)
+    recording = False
 
     def __init__(self):
         self.stream = None

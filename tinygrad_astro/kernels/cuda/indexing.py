@@ -11,6 +11,7 @@ import numpy as np
 
 from . import array as arrays
 from . import maps, namespace
+from .driver import card
 from .target import U, cuda, kernel
 
 _BITS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
@@ -165,7 +166,8 @@ def flat_index(parts, sizes):
     whole = None
     for part, n in zip(parts, sizes, strict=True):
         part = np.asarray(part) if isinstance(part, int) else part
-        if part.size and (part.min() < -n or part.max() >= n):
+        known = isinstance(part, np.ndarray) or not card().recording
+        if part.size and known and (part.min() < -n or part.max() >= n):
             raise IndexError(f"an index is out of range for an axis of {n}")
         part = part.astype(np.int64)
         choose = np.where if isinstance(part, np.ndarray) else namespace.where

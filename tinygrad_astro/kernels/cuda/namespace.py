@@ -161,9 +161,9 @@ def ascontiguousarray(x):
     return _on_card(x, "this operation")
 
 
-def arange(*limits):
-    """Give whole numbers from start to stop."""
-    return arrays.upload(np.arange(*limits))
+def arange(stop):
+    """Give the whole numbers from 0 to stop - 1."""
+    return reductions.running_sum(full(stop, 1, np.int64), 0) - 1
 
 
 def broadcast_to(x, shape):
