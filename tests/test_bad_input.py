@@ -238,15 +238,20 @@ READERS = {
 }
 
 
-@pytest.mark.parametrize("kind", FILES)
-@pytest.mark.parametrize("reader", [*READERS, "fits", "hdf5"])
-def test_files_that_are_not_what_they_should_be(tmp_path, kind, reader):
+@pytest.mark.parametrize(
+    "reader, kind",
+    [
+        (reader, kind)
+        for reader in [*READERS, "fits", "hdf5"]
+        for kind in FILES
+        if reader != "table" or kind in ("missing", "empty")  # a line of text is a table's header
+    ],
+)
+def test_files_that_are_not_what_they_should_be(tmp_path, reader, kind):
     if reader == "fits":
         pytest.importorskip("astropy")
     if reader == "hdf5":
         pytest.importorskip("h5py")
-    if reader == "table" and kind in ("garbage", "cut short"):
-        pytest.skip("a line of text is a table without rows")
     read, ending = (READERS | {"fits": (data.read_image, ".fits"), "hdf5": (data.HDF5File, ".h5")})[
         reader
     ]
