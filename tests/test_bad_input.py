@@ -5,6 +5,7 @@ One table for the whole package; the files of single parts test their own errors
 
 import contextlib
 import io
+import sys
 
 import numpy as np
 import pytest
@@ -261,6 +262,23 @@ def test_files_that_are_not_what_they_should_be(tmp_path, reader, kind):
     with pytest.raises(FileNotFoundError if kind == "missing" else ValueError) as caught:
         read(path)
     assert path.name in str(caught.value)
+
+
+EXTRAS = {
+    "astropy.io.fits": (lambda path: data.read_image(path), "astro"),
+    "h5py": (lambda path: data.HDF5File(path), "astro"),
+    "scipy": (lambda path: explain.conv_matrix(image(2, 2), (4, 4)), "explain"),
+}
+
+
+@pytest.mark.parametrize("module", EXTRAS)
+def test_a_missing_package_is_named_with_the_command_that_brings_it(module, tmp_path, monkeypatch):
+    task, extra = EXTRAS[module]
+    path = tmp_path / "file.fits"
+    path.write_bytes(b"")
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match=rf"pip install 'tinygrad_astro\[{extra}\]'"):
+        task(path)
 
 
 # ---- the command line ----------------------------------------------------------------------------
