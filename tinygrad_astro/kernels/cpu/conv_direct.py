@@ -50,7 +50,11 @@ def _block(number, axes):
     """Find the image and the first units of a block."""
     rows, columns = axes[0], axes[1]
     n = number // (rows.blocks * columns.blocks)
-    return n, number // columns.blocks % rows.blocks * rows.block, number % columns.blocks * columns.block
+    return (
+        n,
+        number // columns.blocks % rows.blocks * rows.block,
+        number % columns.blocks * columns.block,
+    )
 
 
 @inline
@@ -119,7 +123,23 @@ def _walk_block(out, source, packed, window, number, begin, end, copied, tables)
 
 
 @parallel
-def _run(stage, count, out, source, w, packed, windows, axes, channels, phases, steps, weights, starts, targets, work):
+def _run(
+    stage,
+    count,
+    out,
+    source,
+    w,
+    packed,
+    windows,
+    axes,
+    channels,
+    phases,
+    steps,
+    weights,
+    starts,
+    targets,
+    work,
+):
     for i in prange(count):
         if stage == 0:
             _pack_weights(packed[0], w, np.int64(i), channels, phases, weights)
@@ -128,7 +148,9 @@ def _run(stage, count, out, source, w, packed, windows, axes, channels, phases, 
             job = work[0]
             block, part = np.int64(i) // job.splits, np.int64(i) % job.splits * job.split
             window = windows[get_thread_id()]
-            _walk_block(out, source, packed[0], window, block, part, part + job.split, job.copied, tables)
+            _walk_block(
+                out, source, packed[0], window, block, part, part + job.split, job.copied, tables
+            )
 
 
 def flat(array):

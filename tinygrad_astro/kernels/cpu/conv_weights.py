@@ -12,7 +12,7 @@ from numba import get_thread_id, prange
 from .conv_direct import _block, _open, _pixels, _whole, flat
 from .product import WIDEST, product
 from .scratch import in_use, scratch
-from .simd import lanes
+from .simd import float32_lanes, lanes
 from .target import get_num_threads, inline, parallel
 
 _TASKS = 8  # parts of the work, whatever the number of threads
@@ -55,7 +55,9 @@ def _add_block(sums, g, x, packed, window, number, low, high, job, tables):
 
 
 @parallel
-def _sum_chunks(sums, g, x, packed, windows, blocks, parts, axes, channels, phases, steps, starts, targets, work):
+def _sum_chunks(
+    sums, g, x, packed, windows, blocks, parts, axes, channels, phases, steps, starts, targets, work
+):
     tables, chunks = (axes, channels, phases, steps, starts, targets), len(sums)
     for task in prange(chunks * parts):
         chunk, part, thread = np.int64(task) // parts, np.int64(task) % parts, get_thread_id()
@@ -68,18 +70,16 @@ def _sum_chunks(sums, g, x, packed, windows, blocks, parts, axes, channels, phas
 
 def weight_sums(out, x, g, tables):
     """Compute the gradient of the weights, from the tables of the forward walk."""
-    rows, columns = tables.axes
     blocks = len(x) * int(tables.axes["blocks"].prod())
     chunks = 1 if out.size >= _LARGE else max(1, min(_TASKS, blocks))
     parts = -(-_TASKS // chunks) if len(tables.steps) >= 2 * _TASKS else 1
-    wide = -(-int(tables.channels[0]["columns"]) // WIDEST) * WIDEST + WIDEST * 16
+    width = int(tables.channels[0]["columns"]) + float32_lanes()  # filled up to whole vectors
     with in_use:
         threads = get_num_threads()
         sums = scratch("sums", chunks, out.size, out.dtype)
-        packed = scratch("gradient", threads, len(tables.targets) * wide, out.dtype)
+        packed = scratch("gradient", threads, len(tables.targets) * width, out.dtype)
         windows = scratch("windows", threads, tables.window_size, out.dtype)
+        arguments = sums, flat(g), flat(x), packed, windows, blocks, parts
         walk = tables.axes, tables.channels, tables.phases, tables.steps, tables.starts
-        _sum_chunks(
-            sums, flat(g), flat(x), packed, windows, blocks, parts, *walk, tables.targets, tables.work
-        )  # fmt: skip
+        _sum_chunks(*arguments, *walk, tables.targets, tables.work)
         np.add.reduce(sums[:, : out.size], axis=0, out=out.reshape(-1))

@@ -76,7 +76,11 @@ def _write_tile(function, rows, width, vector):
     builder.cbranch(builder.icmp_signed("<", following, depth), loop, end)
     for phi, first, later in (
         (s, index(0), following),
-        *((sums[r][v], vector([0.0] * size), grown[r][v]) for r in range(rows) for v in range(width)),
+        *(
+            (sums[r][v], vector([0.0] * size), grown[r][v])
+            for r in range(rows)
+            for v in range(width)
+        ),
     ):
         phi.add_incoming(first, start)
         phi.add_incoming(later, loop)
@@ -122,7 +126,9 @@ def _tile_function(module, element, width, size):
 
 
 @intrinsic
-def _tile(typing, width, out, i, out_rows, t, a, j, a_rows, steps, s, b, k, count, depth, columns, add):
+def _tile(
+    typing, width, out, i, out_rows, t, a, j, a_rows, steps, s, b, k, count, depth, columns, add
+):
     """Compute one tile, `width` vectors wide, from out[i], out_rows[t], a[j], steps[s] and b[k]."""
     n = types.intp
     arrays = out, n, out_rows, n, a, n, a_rows, steps, n, b, n

@@ -18,7 +18,7 @@ _LINE = 64
 
 
 def scratch(purpose, rows, size, dtype):
-    """Give `rows` rows of at least `size` numbers, the same memory at each call for this purpose."""
+    """Give `rows` rows of at least `size` numbers: for one purpose, the same memory each call."""
     itemsize = np.dtype(dtype).itemsize
     # An odd number of lines keeps rows from falling on the same sets of a cache.
     width = (-(-size * itemsize // _LINE) | 1) * (_LINE // itemsize)

@@ -173,7 +173,9 @@ def prefetch_line(typing, array, index, write):
         return context.get_dummy_value()
 
     return types.void(array, types.intp, write), build
-PFL=int(os.environ.get("PFL","2"))
+
+
+PFL = int(os.environ.get("PFL", "2"))
 
 
 def _lane_by_lane(symbol, instruction):
