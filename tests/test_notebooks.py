@@ -124,3 +124,27 @@ def test_find_stars_finds_the_true_stars_and_little_else():
     assert bright.sum() >= 5  # and no two of them touch
     assert (apart.min(axis=0)[bright] < 1.5).all()
     assert (apart.min(axis=1) < 3).mean() > 0.9
+
+
+# ---- 03: pooling and a first CNN -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["max", "average", "sum", "L2"])
+def test_pool_by_reshape_equals_the_op(how):
+    x = np.random.default_rng(0).standard_normal((2, 6, 9, 4))
+    op = {"max": ta.ops.max_pool, "average": ta.ops.average_pool, "sum": ta.ops.sum_pool}
+    expected = op.get(how, ta.ops.l2_pool)(x, 3).numpy()
+    np.testing.assert_allclose(solutions("03").pool(x, 3, how), expected, rtol=1e-12)
+
+
+def test_occlusion_blames_the_squares_that_cover_what_the_model_looks_at():
+    class Looks:
+        """Probability of kind 1: the value of pixel (4, 7)."""
+
+        def predict(self, x, verbose):
+            return np.stack([1 - x[:, 4, 7, 0], x[:, 4, 7, 0]], axis=1)
+
+    drop = solutions("03").occlusion(Looks(), np.full((10, 12, 1), 0.75), 1, size=3)
+    expected = np.zeros((8, 10))
+    expected[2:5, 5:8] = 0.75
+    np.testing.assert_array_equal(drop, expected)
