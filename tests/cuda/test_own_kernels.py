@@ -25,7 +25,7 @@ def test_a_kernel_of_ones_own_on_the_tape():
     assert y.numpy().tolist() == [1, -8] and x.grad.numpy().tolist() == [3, 12]
 
 
-def test_writing_outside_an_array_is_found():
+def test_writing_outside_an_array_is_found(simulated):
     @ta.cuda.kernel("T* u")
     def careless(out, n):
         out[cuda.grid(1)] = T(0)  # noqa: F821

@@ -63,6 +63,6 @@ def test_the_cpu_never_imports_cuda():
     subprocess.run([sys.executable, "-c", text], check=True)
 
 
-def test_availability_in_the_simulator():
+def test_availability_in_the_simulator(simulated):
     assert ta.cuda.is_available() and ta.cuda.why_not() is None and ta.cuda.is_simulated()
     ta.cuda.synchronize()

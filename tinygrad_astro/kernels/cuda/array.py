@@ -11,7 +11,7 @@ import numpy as np
 
 from . import indexing, maps, namespace, reductions
 from .driver import Borrowed, Memory, card
-from .target import SIMULATED, check_index
+from .target import check_index
 
 
 class DeviceArray:
@@ -34,8 +34,8 @@ class DeviceArray:
         if memory is None:
             check_index(self)
             memory = Memory(self.nbytes)
-            if SIMULATED:
-                memory.block[:] = 0xFF  # NaN, so that what a kernel forgets to write shows
+            if card().poisons:
+                card().fill(memory, 0xFF)  # NaN, so that what a kernel forgets to write shows
         self.memory = memory
 
     ndim = property(lambda self: len(self.shape))

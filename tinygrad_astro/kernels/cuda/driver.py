@@ -6,6 +6,7 @@ is why a freed block can be used again at once.
 """
 
 import functools
+import os
 import threading
 import weakref
 from contextlib import contextmanager
@@ -101,6 +102,8 @@ class Card:
         self.stream = self.own_stream = self.device.create_stream()
         self.name = self.device.name
         self.pool = Pool(self._allocate)
+        # For the tests, when they run on a card.
+        self.poisons = os.environ.get("TINYGRAD_ASTRO_GPU", "0") not in ("", "0")
 
     def _allocate(self, size):
         resource = self.device.memory_resource
@@ -155,6 +158,11 @@ class Card:
             self.driver.cuMemcpyDtoDAsync(target.pointer, source.pointer, nbytes, self._handle())
         )
 
+    def fill(self, memory, byte):
+        """Set every byte."""
+        nbytes = max(1, memory.nbytes)
+        self._check(self.driver.cuMemsetD8Async(memory.pointer, byte, nbytes, self._handle()))
+
     def wait(self):
         """Wait until the card has done all that it was asked to."""
         self.own_stream.sync()
@@ -172,7 +180,7 @@ class SimulatedCard:
     """Stands in for the GPU: memory is NumPy's, filled with NaN so that unwritten parts show."""
 
     name, architecture = "simulator", (9, 0)
-    recording = False
+    recording, poisons = False, True
 
     def __init__(self):
         self.stream = None
@@ -189,6 +197,10 @@ class SimulatedCard:
     def duplicate(self, target, source, nbytes):
         """Copy bytes."""
         target.block[:nbytes] = source.block[:nbytes]
+
+    def fill(self, memory, byte):
+        """Set every byte."""
+        memory.block[:] = byte
 
     def wait(self):
         """Nothing to wait for."""
