@@ -8,15 +8,8 @@ the tape.
 
 from tinygrad_astro.kernels import xp
 from tinygrad_astro.modes import is_recording, set_mode
-from tinygrad_astro.tape import (
-    Record,
-    Tensor,
-    cotangent,
-    lift,
-    primitive,
-    reachable,
-    reverse,
-)
+from tinygrad_astro.reverse import cotangent, reachable, reverse
+from tinygrad_astro.tape import Record, Tensor, lift, primitive
 
 
 @primitive(lambda g, out, x, running: g, keeps="")

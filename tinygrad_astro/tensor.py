@@ -5,6 +5,7 @@ import numpy as np
 from tinygrad_astro import ops
 from tinygrad_astro.arrays import as_array, native_dtype, take_over
 from tinygrad_astro.kernels import moved
+from tinygrad_astro.reverse import backward
 from tinygrad_astro.tape import Tensor, primitive
 
 
@@ -83,6 +84,7 @@ Tensor.__getitem__ = ops.getitem
 
 # ---- methods -------------------------------------------------------------------------------------
 
+Tensor.backward = backward
 Tensor.sum = ops.sum
 Tensor.mean = ops.mean
 Tensor.var = ops.var

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tinygrad_astro.tape import Tensor, reachable
+from tinygrad_astro.reverse import reachable
+from tinygrad_astro.tape import Tensor
 
 
 @dataclass(eq=False)

@@ -1,11 +1,12 @@
 """Reverse passes over a tape that change nothing: the right one, and the one that goes wrong.
 
-`tape.reverse` forgets a gradient as soon as it has been handed on, and adds to leaves; here every
+`reverse.reverse` forgets a gradient as soon as it has been handed on, and adds to leaves; here every
 record keeps its own, to be looked at.
 """
 
 from tinygrad_astro.modes import no_grad
-from tinygrad_astro.tape import Tensor, cotangent, reachable
+from tinygrad_astro.reverse import cotangent, reachable
+from tinygrad_astro.tape import Tensor
 
 
 def _node(x):
