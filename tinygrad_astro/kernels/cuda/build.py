@@ -127,14 +127,15 @@ def compile_program(program, cc):
 
 def report(log) -> dict:
     """Read the assembler's report."""
-    found = re.search(
-        r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", log
-    )
-    numbers = dict(zip(("stack", "spill_stores", "spill_loads"), map(int, found.groups())))
-    numbers["registers"] = int(re.search(r"[Uu]sed (\d+) registers", log)[1])
-    shared = re.search(r"(\d+) bytes smem", log)
-    numbers["shared"] = int(shared[1]) if shared else 0
-    return numbers
+    words = {
+        "stack": r"(\d+) bytes stack frame",
+        "spill_stores": r"(\d+) bytes spill stores",
+        "spill_loads": r"(\d+) bytes spill loads",
+        "registers": r"[Uu]sed (\d+) registers",
+        "shared": r"(\d+) bytes smem",
+    }
+    found = {name: re.search(pattern, log) for name, pattern in words.items()}
+    return {name: int(match[1]) if match else 0 for name, match in found.items()}
 
 
 def cached(program, cc):

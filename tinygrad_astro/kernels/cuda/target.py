@@ -39,7 +39,7 @@ else:
     from .build import Program, import_cuda, load
 
     cuda = import_cuda()
-    from . import intrinsics  # needs what import_cuda puts in order
+    from . import intrinsics  # type: ignore[no-redef]  # after import_cuda
 
 WORDS = {"i": np.int64, "u": np.uint32, "d": np.float64, "b": np.uint8, "h": np.uint16}
 
