@@ -9,7 +9,7 @@ import functools
 import hashlib
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,8 +17,6 @@ from typing import Any
 import numpy as np
 
 from ..cpu.target import cache_root
-
-PLAIN_SHARED = 48 * 1024  # bytes of shared memory that a block may have without asking
 
 
 def import_cuda():
@@ -51,8 +49,6 @@ class Program:
     dtype: np.dtype
     block: int
     bounds: int
-    dynamic: int
-    seen: set = field(default_factory=set)
 
     def digest(self, cc) -> str:
         """Name what it compiles to: code, everything in this folder, versions, card."""
@@ -63,9 +59,19 @@ class Program:
 
 
 def spell(function):
-    """Write a function's code, and that of the functions it holds, as text."""
+    """Write a function's code as text, with the numbers and functions that it names."""
     code = function.__code__
-    return [code.co_name, code.co_code.hex(), repr(code.co_names), repr(code.co_consts)]
+    held = {name: function.__globals__[name] for name in code.co_names
+            if name in function.__globals__}  # fmt: skip
+    cells = (cell.cell_contents for cell in function.__closure__ or ())
+    held.update(zip(code.co_freevars, cells))
+    parts = [code.co_name, code.co_code.hex(), repr(code.co_names), repr(code.co_consts)]
+    for name, value in sorted(held.items()):
+        if hasattr(value, "py_func"):
+            parts.append([name, spell(value.py_func)])
+        elif isinstance(value, (int, float, str, tuple, np.generic)):
+            parts.append([name, repr(value)])
+    return parts
 
 
 @functools.cache
@@ -167,23 +173,22 @@ class Loaded:
         cubin, entry = cached(program, card.architecture)
         self.code = ObjectCode.from_cubin(cubin)
         self.kernel = self.code.get_kernel(entry)
-        self.card, self.block, self.dynamic = card, program.block, program.dynamic
+        self.card, self.block = card, program.block
         self.convert = []
         for word in program.words:
             name = word.rstrip("*")
             kind = program.dtype if name == "T" else np.dtype(WORDS.get(name, name))
             self.convert.append(_pointer if word.endswith("*") else kind.type)
         self.configurations: dict = {}
-        if self.dynamic > PLAIN_SHARED:
-            card.allow_shared(self.kernel, self.dynamic)
 
     def launch(self, grid, arguments):
         """Put the kernel on the library's stream."""
         from cuda.core import LaunchConfig, launch
 
+        self.card.attend()
         config = self.configurations.get(grid)
         if config is None:
-            config = LaunchConfig(grid=grid, block=self.block, shmem_size=self.dynamic)
+            config = LaunchConfig(grid=grid, block=self.block)
             self.configurations[grid] = config
         passed = [convert(a) for convert, a in zip(self.convert, arguments, strict=True)]
         launch(self.card.stream, config, self.kernel, *passed)

@@ -97,6 +97,7 @@ class Card:
 
         self.driver, self.device = driver, Device(0)
         self.device.set_current()
+        self.threads = threading.local()
         major, minor = self.device.compute_capability
         self.architecture = (major, minor, "a") if (major, minor) == (9, 0) else (major, minor)
         self.stream = self.own_stream = self.device.create_stream()
@@ -106,6 +107,7 @@ class Card:
         self.poisons = os.environ.get("TINYGRAD_ASTRO_GPU", "0") not in ("", "0")
 
     def _allocate(self, size):
+        self.attend()
         resource = self.device.memory_resource
         try:
             return resource.allocate(size, stream=self.own_stream)
@@ -113,14 +115,11 @@ class Card:
             self.pool.clear()
             return resource.allocate(size, stream=self.own_stream)
 
-    def allow_shared(self, kernel, nbytes):
-        """Let a kernel use more shared memory than 48 KB."""
-        attribute = self.driver.CUfunction_attribute
-        which = attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-        function = self.driver.CUkernel(int(kernel.handle))
-        self._check(
-            self.driver.cuKernelSetAttribute(which, nbytes, function, self.device.device_id)
-        )
+    def attend(self):
+        """Make the card current in this Python thread."""
+        if not getattr(self.threads, "ready", False):
+            type(self.device)(self.device.device_id).set_current()
+            self.threads.ready = True
 
     @property
     def recording(self) -> bool:
@@ -137,6 +136,7 @@ class Card:
     def upload(self, memory, array):
         """Copy a contiguous NumPy array to the card."""
         self._refuse_while_recording("an array was copied to the card")
+        self.attend()
         self._check(
             self.driver.cuMemcpyHtoDAsync(
                 memory.pointer, array.ctypes.data, array.nbytes, self._handle()
@@ -146,6 +146,7 @@ class Card:
     def download(self, array, memory):
         """Copy from the card into a contiguous NumPy array, and wait for it."""
         self._refuse_while_recording("a value was read from the card")
+        self.attend()
         handle = self._handle()
         self._check(
             self.driver.cuMemcpyDtoHAsync(array.ctypes.data, memory.pointer, array.nbytes, handle)

@@ -24,7 +24,7 @@ class Recorded:
         self.graph = None
         if not SIMULATED:
             card().wait()
-            builder = card().own_stream.create_graph_builder().begin_building()
+            builder = card().device.create_graph_builder().begin_building()
             with capturing(builder, self.pool):
                 self.outputs = function(*self.inputs)
             self.graph = builder.end_building().complete()

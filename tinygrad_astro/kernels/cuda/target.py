@@ -70,7 +70,9 @@ def rebuilt(function, dtype):
     names["T"] = np.dtype(dtype).type
     names["cuda"], names["intrinsics"] = cuda, intrinsics
     names["U"], names["math"] = (wrap, Functions) if SIMULATED else (np.uint32, math)
-    return FunctionType(function.__code__, names, function.__name__, function.__defaults__)
+    return FunctionType(
+        function.__code__, names, function.__name__, function.__defaults__, function.__closure__
+    )
 
 
 class Kernel:
@@ -94,8 +96,6 @@ class Kernel:
         What it is compiled for in the compile check.
     barriers : bool
         Whether it has barriers or warp collectives, which the simulator runs in real threads.
-    dynamic : int
-        Bytes of dynamic shared memory.
     label : str
         Tells kernels of one name apart.
     """
@@ -110,7 +110,6 @@ class Kernel:
         self.min_cc = options.pop("min_cc", (7, 5))
         self.dtypes = options.pop("dtypes", ("float32", "float64"))
         self.barriers = options.pop("barriers", False)
-        self.dynamic = options.pop("dynamic", 0)
         self.label = options.pop("label", "")
         if options:
             raise TypeError(f"kernel {self.__name__}: unknown options {sorted(options)}")
@@ -141,7 +140,7 @@ class Kernel:
         """Give what the compiler needs for one dtype."""
         return Program(
             rebuilt(self.function, dtype), self.function, self.words, np.dtype(dtype), self.block,
-            self.bounds, self.dynamic,
+            self.bounds,
         )  # fmt: skip
 
 
