@@ -1,6 +1,7 @@
 """The command `tinygrad-astro`: reads the arguments, calls one of `commands`, words its errors."""
 
 import argparse
+import os
 import sys
 import traceback
 import warnings
@@ -58,6 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 2
     warnings.showwarning = _show_warning
+    # Threads that wait by spinning made a training step five times slower beside other programs.
+    # OpenMP reads this when the first parallel kernel runs.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         chosen.run(chosen)
         sys.stdout.flush()

@@ -16,8 +16,8 @@ EXTRAS = {
     "explain": ("scipy",),
     "cuda": ("numba-cuda", "cuda-core"),
 }
-# Float32 values per vector register, widest first, by the feature's name in LLVM.
-WIDTHS = {"avx512f": 16, "avx": 8, "sse2": 4, "neon": 4}
+# Vector instructions, widest first, by the feature's name in LLVM.
+VECTORS = ("avx512f", "avx2", "avx", "sse2", "neon")
 
 
 def add(commands) -> None:
@@ -73,14 +73,15 @@ def processor() -> list[str]:
     """Tell name, cores and width of the vectors that kernels are compiled for."""
     import llvmlite.binding as llvm
 
+    from tinygrad_astro.kernels.cpu.simd import float32_lanes
+
     has = llvm.get_host_cpu_features()
-    known = [name for name in WIDTHS if has.get(name)]
-    width = WIDTHS[known[0]] if known else 1
+    known = [name for name in VECTORS if has.get(name)]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     fused = "with" if has.get("fma") or has.get("neon") else "without"
     return [
         f"{model_name()} ({llvm.get_host_cpu_name()}), {cores} cores to use of {os.cpu_count()}",
-        f"{known[0] if known else 'no vectors'}: {width} float32 at once, "
+        f"{known[0] if known else 'no vectors'}: kernels take {float32_lanes()} float32 at once, "
         f"{fused} fused multiply-add",
     ]
 
