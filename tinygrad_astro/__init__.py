@@ -33,8 +33,9 @@ from_dlpack, tensor = _operators.from_dlpack, _operators.tensor
 
 __all__ = [
     "AnomalyError", "GradientError", "Input", "Model", "Sequential", "Tensor", "__version__",
-    "activations", "callbacks", "cuda", "current_precision", "data", "detect_anomaly", "explain", "from_dlpack",
-    "get_num_threads", "grad", "hvp", "initializers", "is_recording", "jacobian", "jvp", "layers",
-    "losses", "manual_seed", "metrics", "models", "no_grad", "ops", "optimizers", "precision", "primitive",
-    "random", "schedules", "set_num_threads", "tensor", "testing", "value_and_grad", "vjp",
+    "activations", "callbacks", "cuda", "current_precision", "data", "detect_anomaly",
+    "explain", "from_dlpack", "get_num_threads", "grad", "hvp", "initializers",
+    "is_recording", "jacobian", "jvp", "layers", "losses", "manual_seed", "metrics", "models",
+    "no_grad", "ops", "optimizers", "precision", "primitive", "random", "schedules",
+    "set_num_threads", "tensor", "testing", "value_and_grad", "vjp",
 ]  # fmt: skip

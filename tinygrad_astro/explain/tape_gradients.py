@@ -1,7 +1,7 @@
 """Reverse passes over a tape that change nothing: the right one, and the one that goes wrong.
 
-`reverse.reverse` forgets a gradient as soon as it has been handed on, and adds to leaves; here every
-record keeps its own, to be looked at.
+`reverse.reverse` forgets a gradient as soon as it has been handed on, and adds to leaves; here
+every record keeps its own, to be looked at.
 """
 
 from tinygrad_astro.modes import no_grad
