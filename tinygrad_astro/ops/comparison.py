@@ -90,7 +90,9 @@ def ones_like(x):
     keeps="condition",
 )
 def _where(condition, x, y):
-    return xp(condition).where(condition, *paired(x, y))
+    # A single number may be on the CPU beside arrays on another device.
+    widest = max(condition, x, y, key=lambda a: a.ndim)
+    return xp(widest).where(condition, *paired(x, y))
 
 
 def where(condition, x, y):

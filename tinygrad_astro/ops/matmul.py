@@ -93,8 +93,9 @@ def _einsum_rule(g, out, *xs, subscripts, wanted):
 @primitive(joint=_einsum_rule)
 def _einsum(*xs, subscripts):
     text = ",".join(subscripts[:-1]) + "->" + subscripts[-1]
-    product = xp(xs[0]).einsum(text, *xs, optimize=len(xs) > 2)
-    return xp(xs[0]).array(product, order="C", copy=None)
+    names = xp(max(xs, key=lambda x: x.ndim))  # a single number may be on another device
+    product = names.einsum(text, *xs, optimize=len(xs) > 2)
+    return names.array(product, order="C", copy=None)
 
 
 def einsum(subscripts, *operands):

@@ -14,6 +14,13 @@ from .driver import Borrowed, Memory, card
 from .target import check_index
 
 
+class Flags(dict):
+    """NumPy's flags, under both of their names: flags["OWNDATA"], flags.owndata."""
+
+    c_contiguous = property(lambda self: self["C_CONTIGUOUS"])
+    owndata = property(lambda self: self["OWNDATA"])
+
+
 class DeviceArray:
     """An array on the card.
 
@@ -44,7 +51,7 @@ class DeviceArray:
     nbytes = property(lambda self: self.size * self.dtype.itemsize)
     pointer = property(lambda self: self.memory.pointer)
     strides = property(lambda self: maps.contiguous_strides(self.shape), doc="In elements.")
-    flags = property(lambda self: {"C_CONTIGUOUS": True, "OWNDATA": self.whole})
+    flags = property(lambda self: Flags(C_CONTIGUOUS=True, OWNDATA=self.whole))
     T = property(lambda self: self.transpose())
 
     # ---- to and from the host --------------------------------------------------------------------
@@ -86,6 +93,9 @@ class DeviceArray:
 
     def __repr__(self):
         return f"DeviceArray({self.copy_to_host()!r})"
+
+    def __format__(self, spec):
+        return format(self.item(), spec) if not self.shape else repr(self)
 
     # ---- shape -----------------------------------------------------------------------------------
 

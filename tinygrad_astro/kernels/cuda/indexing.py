@@ -88,7 +88,7 @@ def basic(shape, key):
             axis += 1
         else:
             if not -shape[axis] <= part < shape[axis]:
-                raise IndexError(f"index {part} is out of range for axis {axis} of shape {shape}")
+                raise IndexError(f"index {part} is out of bounds for axis {axis} of shape {shape}")
             offset += part % shape[axis] * steps[axis]
             axis += 1
     return offset, tuple(strides), tuple(sizes)
@@ -168,7 +168,7 @@ def flat_index(parts, sizes):
         part = np.asarray(part) if isinstance(part, int) else part
         known = isinstance(part, np.ndarray) or not card().recording
         if part.size and known and (part.min() < -n or part.max() >= n):
-            raise IndexError(f"an index is out of range for an axis of {n}")
+            raise IndexError(f"an index is out of bounds for an axis of {n}")
         part = part.astype(np.int64)
         choose = np.where if isinstance(part, np.ndarray) else namespace.where
         part = choose(part < 0, part + n, part)

@@ -28,6 +28,8 @@ def batched(x, y):
 def einsum(subscripts, *operands):
     """Sum products in index notation; each letter at most once per operand."""
     terms, result = subscripts.split("->")
+    # A single number may still be on the CPU.
+    operands = [x if x.ndim else namespace.asarray(x) for x in operands]
     named = list(zip(terms.split(","), operands, strict=True))
     while len(named) > 1:
         (left, x), (right, y), *rest = named
