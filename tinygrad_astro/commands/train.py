@@ -1,5 +1,6 @@
 """`tinygrad-astro train TASK`: train a network on a survey's own images."""
 
+from tinygrad_astro.commands import train_photoz
 from tinygrad_astro.commands.arguments import count, describe, seed, share, stages
 
 EXAMPLE = "tinygrad-astro train segmentation --images g.fits r.fits --labels seg.fits.gz --out run"
@@ -10,6 +11,7 @@ def add(commands) -> None:
     top = describe(commands, "train", "train a network on survey images", EXAMPLE)
     tasks = top.add_subparsers(dest="task", metavar="TASK", required=True)
     add_segmentation(tasks)
+    train_photoz.add(tasks)
 
 
 def add_segmentation(tasks) -> None:
@@ -59,8 +61,8 @@ def add_segmentation(tasks) -> None:
     one.add_argument(
         "--threshold",
         type=share,
-        default=0.5,
-        help="probability above which a pixel is a source (default 0.5)",
+        help="probability above which a pixel is a source "
+        "(default: the best for the validation columns)",
     )
     one.set_defaults(run=run_segmentation)
 
@@ -68,7 +70,6 @@ def add_segmentation(tasks) -> None:
 def run_segmentation(arguments) -> None:
     """Train, report and say what was found."""
     from tinygrad_astro.explain.extras import optional
-    from tinygrad_astro.segmentation.prediction import Detection
     from tinygrad_astro.segmentation.recipe import Recipe
     from tinygrad_astro.segmentation.runs import run, unfinished
     from tinygrad_astro.segmentation.survey import read_survey
@@ -95,7 +96,7 @@ def run_segmentation(arguments) -> None:
             recipe,
             arguments.out,
             title,
-            Detection(arguments.threshold),
+            arguments.threshold,
             arguments.resume,
             progress=tell,
         )
