@@ -1,7 +1,7 @@
 """Compile every CUDA kernel for every architecture, without a GPU, and read what came out.
 
     python benchmarks/cuda_compile.py            # compare with results/cuda_compile.json, exit 1
-    python benchmarks/cuda_compile.py --write    # renew the table
+    python benchmarks/cuda_compile.py --write    # renew the table, or the rows that are compiled
     python benchmarks/cuda_compile.py conv tf32  # only kernels with these words in their names
 
 Checked for each kernel: no spilled register, registers within the limit written beside the kernel,
@@ -123,26 +123,27 @@ def main():
 
 
 def finish(table, arguments):
-    """Write the table, or tell where it differs from the one that is kept."""
+    """Merge what was compiled into the table, or tell where it differs from what is kept."""
     versions = {p: metadata.version(p) for p in PACKAGES}
+    kept = json.loads(TABLE.read_text()) if TABLE.exists() else {"versions": versions}
+    known = kept.get("kernels", {}) if kept["versions"] == versions else {}
     if arguments.write:
-        lines = [f'"{k}": {json.dumps(v)}' for k, v in sorted(table.items())]
-        kept = f'{{"versions": {json.dumps(versions)}, "kernels": {{\n' + ",\n".join(lines)
+        for label, found in table.items():
+            known[label] = {**known.get(label, {}), **found}
+        lines = [f"{json.dumps(k)}: {json.dumps(v)}" for k, v in sorted(known.items())]
+        text = f'{{"versions": {json.dumps(versions)}, "kernels": {{\n' + ",\n".join(lines)
         TABLE.parent.mkdir(exist_ok=True)
-        TABLE.write_text(kept + "\n}}\n")
+        TABLE.write_text(text + "\n}}\n")
         return []
-    kept = json.loads(TABLE.read_text())
     if kept["versions"] != versions:
         print(f"not compared: the table is from {kept['versions']}, here is {versions}")
         return []
-    partial = arguments.words or len(arguments.arch) < len(ARCHITECTURES)
-    if partial:
-        return []
     return [
-        f"{label} changed: {kept['kernels'].get(label)} is now {table.get(label)}; if that is "
-        "meant, run with --write and review the difference"
-        for label in sorted({*kept["kernels"], *table})
-        if kept["kernels"].get(label) != table.get(label)
+        f"{label} on {architecture}: {found}, in the table {known.get(label, {}).get(architecture)}"
+        "; if that is meant, run with --write and review the difference"
+        for label, per in table.items()
+        for architecture, found in per.items()
+        if known.get(label, {}).get(architecture) != found
     ]
 
 
