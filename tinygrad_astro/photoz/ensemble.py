@@ -54,8 +54,8 @@ class PhotoZ:
         members = [self.head.pdf(outputs[:, k]) for k in range(outputs.shape[1])]
         pdf = average(members)
         pdf = self.calibration.apply(pdf) if calibrated else pdf
-        unseen = ~catalogue.measured.any(axis=1)
-        return Pdf(pdf.grid, np.where(unseen[:, None], np.nan, pdf.cdf))
+        seen = np.any(catalogue.measured, axis=1, keepdims=True)
+        return Pdf(pdf.grid, np.where(seen, pdf.cdf, np.nan))
 
     def save(self, path) -> None:
         """Write networks and all that belongs to them into one .safetensors file."""
@@ -144,7 +144,8 @@ def train(
         head = Bins.fit(catalogue.redshift, recipe.bins)
     fold = folds(len(catalogue), recipe.folds, recipe.seed)
     tell = progress or (lambda stage, done, total: None)
-    members, histories, parts = [], [], []
+    members: list[Model] = []
+    histories, parts = [], []
     for left_out in range(recipe.folds):
         held_out, said = catalogue[fold == left_out], []
         for _ in range(recipe.repeats):
@@ -198,8 +199,9 @@ def train_member(
 ) -> tuple[Model, dict]:
     """Train one network; its first weights and the order of batches follow from its number."""
     random.manual_seed(recipe.seed + 1000 * (number + 1))
-    options = dict(width=recipe.width, depth=recipe.depth)
+    options: dict[str, Any] = dict(width=recipe.width, depth=recipe.depth)
     options |= dict(activation=recipe.activation, dropout=recipe.dropout)
+    model: Model
     if catalogue.images is None:
         model = networks.perceptron(features.count, head.outputs, **options)
     else:

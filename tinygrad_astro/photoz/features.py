@@ -92,9 +92,7 @@ class Features:
             If a band was measured nowhere.
         """
         measured = catalogue.measured
-        empty = [
-            b for b, any_ in zip(catalogue.bands, measured.any(axis=0), strict=True) if not any_
-        ]
+        empty = [b for k, b in enumerate(catalogue.bands) if not measured[:, k].any()]
         if empty:
             raise ValueError(
                 f"no object has a measurement in band {', '.join(empty)}; leave the band out"
