@@ -88,7 +88,7 @@ def inline(function):
     A constant argument would make Numba compile the function once more for that constant alone,
     so the call is typed by the kind of its arguments.
     """
-    compiled = _jit(function, fastmath=FASTMATH, error_model="numpy", no_cpython_wrapper=True)
+    compiled = _jit(function, fastmath=FASTMATH, error_model="numpy")
     typed = compiled.get_call_template
 
     def without_constants(args, kws):
