@@ -11,7 +11,16 @@ from tinygrad_astro.models import load_model
 from tinygrad_astro.segmentation.components import label
 from tinygrad_astro.segmentation.prediction import Detection
 from tinygrad_astro.segmentation.recipe import Recipe
-from tinygrad_astro.segmentation.runs import FIGURE, METRICS, MODEL, STATE, detect, run, unfinished
+from tinygrad_astro.segmentation.runs import (
+    FIGURE,
+    METRICS,
+    MODEL,
+    STATE,
+    best_threshold,
+    detect,
+    run,
+    unfinished,
+)
 from tinygrad_astro.segmentation.survey import Survey, prepare
 
 pytest.importorskip("matplotlib", reason="the figure needs the extra plot")
@@ -38,7 +47,7 @@ def blobs(names=("sky", "source"), shape=(48, 160), seed=0) -> Survey:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run") / "a" / "b"
-    return folder, run(blobs(), TINY, folder, "blobs", Detection(0.4, 5), verbose=0)
+    return folder, run(blobs(), TINY, folder, "blobs", 0.4, verbose=0)
 
 
 def test_what_is_written(finished):
@@ -59,7 +68,7 @@ def test_the_model_file_says_what_it_needs(finished):
     model, survey = load_model(finished[0] / MODEL), blobs()
     assert model.metadata["bands"] == ["g", "r"]
     assert model.metadata["classes"] == ["sky", "source"]
-    assert model.metadata["detection"] == {"threshold": 0.4, "min_pixels": 5}
+    assert model.metadata["detection"] == {"threshold": 0.4, "min_pixels": 9}
     stretch = AsinhStretch.from_dict(model.metadata["stretch"])
     np.testing.assert_array_equal(stretch.median, survey.stretch.median)
     total = model(survey.image[None]).numpy().sum(axis=-1)
@@ -83,10 +92,10 @@ def test_a_killed_run_ends_with_the_same_bits(finished, tmp_path, monkeypatch, a
 
     monkeypatch.setattr(checkpoints, "save_training", dying)
     with pytest.raises(Killed):
-        run(blobs(), TINY, tmp_path, "blobs", Detection(0.4, 5), verbose=0)
+        run(blobs(), TINY, tmp_path, "blobs", 0.4, verbose=0)
     monkeypatch.undo()
     assert unfinished(tmp_path) == (after > 0)
-    run(blobs(), TINY, tmp_path, "blobs", Detection(0.4, 5), resume=True, verbose=0)
+    run(blobs(), TINY, tmp_path, "blobs", 0.4, resume=True, verbose=0)
     for name in ("history.csv", FIGURE):
         assert (tmp_path / name).read_bytes() == (finished[0] / name).read_bytes()
     ours, theirs = (load_model(path / MODEL).get_weights() for path in (tmp_path, finished[0]))
@@ -108,6 +117,16 @@ def test_three_kinds_are_learned(tmp_path):
     metrics = run(blobs(("sky", "galaxy", "star")), recipe, tmp_path, "blobs", verbose=0)
     assert metrics["completeness"] == metrics["purity"] == metrics["class_accuracy"] == 1.0
     assert metrics["iou"] > 0.75
+
+
+def test_the_threshold_is_the_best_for_the_validation_columns():
+    survey, rng = blobs(), np.random.default_rng(0)
+    truth = survey.labels > 0
+    source = np.clip(0.3 * truth + rng.normal(0.2, 0.02, truth.shape), 0.01, 0.99)
+    source[:, survey.parts["report"]] = 0.99
+    source[:, survey.parts["training"]] = 0.99
+    threshold = best_threshold(survey, np.stack([1 - source, source], axis=-1))
+    assert 0.25 <= threshold <= 0.45
 
 
 def test_detect_against_a_loop(rng):

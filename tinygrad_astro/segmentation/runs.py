@@ -5,6 +5,7 @@ import io
 import json
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ METRICS, HISTORY, FIGURE = "metrics.json", "history.csv", "figure.png"
 
 # Sources smaller than this are neither asked for nor held against a model.
 COUNTED_PIXELS = 25
+THRESHOLDS = [round(0.05 * i, 2) for i in range(4, 17)]
 
 
 def run(
@@ -32,7 +34,7 @@ def run(
     recipe: Recipe,
     folder: str,
     title: str,
-    detection: Detection | None = None,
+    threshold: float | None = None,
     resume: bool = False,
     verbose="auto",
     progress: Callable[[str, int, int], Any] | None = None,
@@ -50,7 +52,9 @@ def run(
         Made if it does not exist.
     title : str
         Of the figure.
-    detection : Detection, optional
+    threshold : float, optional
+        Probability above which a pixel is a source; by default the one that gives the best IoU on
+        the validation columns.
     resume : bool
         Go on from the training state in the folder, if there is one; else start afresh.
     verbose : "auto", 0, 1 or 2
@@ -68,17 +72,22 @@ def run(
     ValueError
         If the run to be resumed was started with other settings.
     """
-    place, detection = Path(folder), detection or Detection()
+    place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
-    wanted = settings(survey, recipe, detection)
+    wanted = settings(survey, recipe, threshold)
     begin(place, wanted, resume)
     start = time.perf_counter()
     model, history = train(survey, recipe, place / STATE, verbose)
     trained = time.perf_counter()
-    model.metadata["detection"] = wanted["detection"]
-    model.save(place / MODEL)
     write_history(place / HISTORY, history, recipe.steps_per_round)
-    reports = conclude(survey, model, detection, history, recipe, title, place / FIGURE, progress)
+    tell = progress or (lambda stage, done, total: None)
+    probabilities = mosaic.predict(
+        model, survey.image, progress=lambda done, total: tell("predicting", done, total)
+    )
+    detection = Detection(threshold or best_threshold(survey, probabilities))
+    model.metadata["detection"] = asdict(detection)
+    model.save(place / MODEL)
+    reports = conclude(survey, probabilities, detection, history, recipe, title, place / FIGURE)
     seconds = {"training": trained - start, "report": time.perf_counter() - trained}
     metrics = {
         "task": "segmentation",
@@ -89,17 +98,14 @@ def run(
         "threads": get_num_threads(),
         "version": __version__,
         **wanted,
+        "detection": asdict(detection),
     }
     write_json(place / METRICS, metrics)
     return metrics
 
 
-def conclude(survey, model, detection, history, recipe, title, figure, progress) -> dict[str, dict]:
-    """Predict all columns, draw those for the report, and give the numbers of each part."""
-    tell = progress or (lambda stage, done, total: None)
-    probabilities = mosaic.predict(
-        model, survey.image, progress=lambda done, total: tell("predicting", done, total)
-    )
+def conclude(survey, probabilities, detection, history, recipe, title, figure) -> dict[str, dict]:
+    """Draw the columns for the report, and give the numbers of each part."""
     numbers = {}
     for name, columns in survey.parts.items():
         detected, agreement, numbers[name] = report(survey, probabilities, columns, detection)
@@ -108,6 +114,20 @@ def conclude(survey, model, detection, history, recipe, title, figure, progress)
     per_round = recipe.steps_per_round
     draw(Result(survey, columns, values, detected, agreement, history, per_round, title), figure)
     return numbers
+
+
+def best_threshold(survey: Survey, probabilities: np.ndarray) -> float:
+    """Find the threshold that gives the best IoU of source pixels on the validation columns."""
+    columns = survey.parts["validation"]
+    probability = source_probability(probabilities[:, columns])
+    truth = survey.labels[:, columns] > 0
+
+    def iou(threshold):
+        found = detect(probability, Detection(threshold)) > 0
+        return (found & truth).sum() / (found | truth).sum()
+
+    # Of thresholds that are equally good, the one nearest to even odds.
+    return max(THRESHOLDS, key=lambda threshold: (iou(threshold), -abs(threshold - 0.5)))
 
 
 def unfinished(folder: str) -> bool:
@@ -130,11 +150,11 @@ def begin(place: Path, wanted: dict, resume: bool) -> None:
     write_json(kept, wanted)
 
 
-def settings(survey: Survey, recipe: Recipe, detection: Detection) -> dict:
+def settings(survey: Survey, recipe: Recipe, threshold: float | None) -> dict:
     """Give what decides the weights and the report, as JSON can hold it."""
     return {
         "recipe": recipe.to_dict(),
-        "detection": {"threshold": detection.threshold, "min_pixels": detection.min_pixels},
+        "threshold": threshold,
         "bands": survey.bands,
         "classes": survey.names,
         "shape": list(survey.image.shape),
