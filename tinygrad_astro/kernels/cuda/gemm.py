@@ -11,7 +11,16 @@ from ..precision import current_precision
 from . import array as arrays
 from . import indexing, tensor_source
 from .driver import card
-from .gemm_kernels import BK, BM, PRODUCT, WIDTHS, conv_kernel, join_splits, weight_kernel
+from .gemm_kernels import (
+    BK,
+    BM,
+    PRODUCT,
+    WEIGHT_WIDTHS,
+    WIDTHS,
+    conv_kernel,
+    join_splits,
+    weight_kernel,
+)
 
 # Smaller products are not worth a tile.
 LEAST = 2**15
@@ -121,7 +130,7 @@ def conv_weight_grad(out, x, g, strides, pads, dilation, groups):
     if not suits(out.dtype, inputs, channels, pixels, kh * kw, groups):
         return False
     rows = kh * kw * inputs
-    mode, width = tile_for(inputs, channels)
+    mode, width = tile_for(inputs, min(channels, WEIGHT_WIDTHS[-1]))
     tiles = -(-rows // BM)
     blocks = tiles * -(-channels // width)
     splits = max(1, min(-(-BLOCKS // blocks), pixels // SHARE))
