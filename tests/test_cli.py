@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,7 @@ def failing(sky, tmp_path):
     """List command lines that cannot work, with what their error must say."""
     seg, g, r = (str(sky / name) for name in ("seg.fits.gz", "south_g.fits", "south_r.fits"))
     out, text = str(tmp_path / "out"), tmp_path / "text.fits"
+    found = str(tmp_path / "found.fits")
     text.write_text("these are no stars")
     (tmp_path / "pickle.safetensors").write_bytes(b"\x80\x04K\x01.")
     write_image(tmp_path / "narrow.fits", np.ones((40, 60), np.float32))
@@ -158,14 +160,14 @@ def failing(sky, tmp_path):
         (training(sky, out, "--size", "64"), "crop of 64 pixels does not fit into 40 x 72"),
         (training(sky, out, "--depth", "9"), "depth=9"),
         (training(sky, str(text)), "text.fits: File exists"),
-        (["predict", "no.safetensors", "--images", g, r, "--out", out], "no model file"),
-        (["predict", str(text), "--images", g, r, "--out", out], "not a model file"),
+        (["predict", "no.safetensors", "--images", g, r, "--out", found], "no model file"),
+        (["predict", str(text), "--images", g, r, "--out", found], "not a model file"),
         (
-            ["predict", str(tmp_path / "pickle.safetensors"), "--images", g, "--out", out],
+            ["predict", str(tmp_path / "pickle.safetensors"), "--images", g, "--out", found],
             "not a model file",
         ),
-        (["predict", str(plain), "--images", g, r, "--out", out], "nothing about stretch"),
-        (["predict", str(plain), "--images", g, "--out", out, "--tile", "0"], "at least 1"),
+        (["predict", str(plain), "--images", g, r, "--out", found], "nothing about stretch"),
+        (["predict", str(plain), "--images", g, "--out", found, "--tile", "0"], "at least 1"),
         (["summary", "no.safetensors"], "no model file"),
         (["summary", "unet", "--depth", "12"], "depth=12"),
         (["summary", "unet", "--shape", "4", "4"], "--shape"),
@@ -207,7 +209,7 @@ def test_a_missing_extra_is_named(
     for name in [n for n in sys.modules if n.partition(".")[0] == missing]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, missing, None)
-    out = str(tmp_path / "out")
+    out = str(tmp_path / "out.fits")
     given = {
         "predict": ["predict", str(trained / "model.safetensors"), *images(sky), "--out", out],
         "train": training(sky, out),
@@ -232,6 +234,18 @@ def test_an_interrupt_is_clean(monkeypatch, capsys):
     monkeypatch.setitem(summary.ARCHITECTURES, "unet", interrupted)
     assert main(["summary", "unet"]) == 130
     assert capsys.readouterr().err == "tinygrad-astro: interrupted\n"
+
+
+@pytest.mark.filterwarnings("always")
+def test_a_warning_is_one_line_too(monkeypatch, capsys):
+    from tinygrad_astro.commands import summary
+
+    monkeypatch.setitem(summary.ARCHITECTURES, "unet", lambda _: warnings.warn("two\nlines"))
+    before = warnings.showwarning
+    with pytest.raises(AttributeError):
+        main(["summary", "unet"])
+    assert capsys.readouterr().err == "tinygrad-astro: warning: two lines\n"
+    assert warnings.showwarning is before
 
 
 def test_an_error_of_several_lines_becomes_one():

@@ -112,6 +112,10 @@ def test_files_that_do_not_fit_the_model(sky, tmp_path):
         segment_files(model, [paths[0], "nothing.fits"], out)
     with pytest.raises(ValueError, match="nothing about stretch, bands, classes"):
         segment_files(unet((None, None, 2), 2, 2, 1), paths, out)
+    with pytest.raises(ValueError, match="must end in .fits, .fit or .fts, not packed"):
+        segment_files(model, paths, tmp_path / "out.fits.gz")
+    with pytest.raises(ValueError, match="is one of the images"):
+        segment_files(model, paths, paths[1])
     assert list(tmp_path.iterdir()) == []
 
 

@@ -58,12 +58,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = parser().parse_args(arguments)
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 2
-    warnings.showwarning = _show_warning
     # Threads that wait by spinning made a training step five times slower beside other programs.
     # OpenMP reads this when the first parallel kernel runs.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
-        chosen.run(chosen)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            chosen.run(chosen)
         sys.stdout.flush()
     except KeyboardInterrupt:
         print("tinygrad-astro: interrupted", file=sys.stderr)

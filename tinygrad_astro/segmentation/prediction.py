@@ -94,6 +94,7 @@ def segment_files(
     detection = detection or Detection()
     tell = progress or (lambda stage, done, total: None)
     stretch, bands, names = told_by(model)
+    check_target(path, images)
     partial = f"{os.fspath(path)}.unfinished"
     with BandReader(images) as reader:
         check_bands(images, reader.shape[2], bands)
@@ -175,6 +176,25 @@ def told_by(model) -> tuple[AsinhStretch, list[str], list[str]]:
             "'tinygrad-astro train segmentation' wrote"
         )
     return AsinhStretch.from_dict(known["stretch"]), list(known["bands"]), list(known["classes"])
+
+
+def check_target(path, images: Sequence[str]) -> None:
+    """Raise where the file to be written is no plain FITS file, or one of the images.
+
+    Raises
+    ------
+    ValueError
+        Saying which.
+    """
+    if not os.fspath(path).lower().endswith((".fits", ".fit", ".fts")):
+        raise ValueError(
+            f"{path}: the result is a FITS file written by tiles, so its name must end in .fits, "
+            ".fit or .fts, not packed"
+        )
+    if os.path.exists(path) and any(
+        os.path.exists(image) and os.path.samefile(path, image) for image in images
+    ):
+        raise ValueError(f"{path} is one of the images; write to another file")
 
 
 def check_bands(images: Sequence[str], count: int, bands: Sequence[str]) -> None:
