@@ -1,4 +1,4 @@
-"""Training steps beside PyTorch: `python benchmarks/bench_training.py [--threads 2] [--seconds 20]`.
+"""Training steps beside PyTorch: `python benchmarks/bench_training.py [--threads 2]`.
 
 Prints a table and writes benchmarks/results/training-<threads>.json. Needs PyTorch, which is no
 dependency of the project. Method: pairs.py; the peer is the fastest of PyTorch's variants.
