@@ -240,7 +240,10 @@ def test_an_interrupt_is_clean(monkeypatch, capsys):
 def test_a_warning_is_one_line_too(monkeypatch, capsys):
     from tinygrad_astro.commands import summary
 
-    monkeypatch.setitem(summary.ARCHITECTURES, "unet", lambda _: warnings.warn("two\nlines"))
+    def careless(arguments):
+        warnings.warn("two\nlines", stacklevel=1)
+
+    monkeypatch.setitem(summary.ARCHITECTURES, "unet", careless)
     before = warnings.showwarning
     with pytest.raises(AttributeError):
         main(["summary", "unet"])

@@ -46,7 +46,7 @@ class Recipe:
     size: int = 128
     base: int = 16
     depth: int = 3
-    learning_rate: float = 0.003
+    learning_rate: float = 0.01
     rounds: int = 12
     seed: int = 0
 
