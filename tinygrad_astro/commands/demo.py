@@ -3,7 +3,7 @@
 from tinygrad_astro.commands.arguments import count, describe, seed, stages
 
 # Small enough for two minutes on two cores, large enough that stars and galaxies are told apart.
-HEIGHT, WIDTH = 320, 960
+HEIGHT, WIDTH = 384, 1200
 DENSITY = 14.0
 
 
@@ -22,7 +22,7 @@ def add(commands) -> None:
         metavar="FOLDER",
         help="folder for figure, model and metrics (default demo)",
     )
-    one.add_argument("--steps", type=count, default=240, help="updates in all (default 240)")
+    one.add_argument("--steps", type=count, default=400, help="updates in all (default 400)")
     one.add_argument("--seed", type=seed, default=0, help="of sky and network (default 0)")
     one.set_defaults(run=run)
 

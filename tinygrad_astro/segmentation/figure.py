@@ -71,7 +71,8 @@ def draw(result: Result, path) -> None:
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
     _show_curve(figure.add_subplot(grid[0, 3]), result, "loss", "cross-entropy", log=True)
-    _show_curve(figure.add_subplot(grid[1, 3]), result, "iou", "IoU of source pixels")
+    kinds = " and ".join(result.survey.names[1:])
+    _show_curve(figure.add_subplot(grid[1, 3]), result, "iou", f"IoU of {kinds} pixels")
     _show_sizes(figure.add_subplot(grid[2, 3]), result)
     figure.savefig(path, dpi=110)
 

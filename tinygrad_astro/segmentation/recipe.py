@@ -107,12 +107,16 @@ def train(survey: Survey, recipe: Recipe, state: str | PathLike | None = None, v
         augment=D4(),
     )
     network = build(survey, recipe)
+    weight = balance(survey.classes[train_on], len(survey.names))
+    truth = survey.classes[check_on][None]
+    # Weighed alike, so that the two curves can be compared.
+    held_out = (survey.image[check_on][None], truth, *(() if weight is None else (weight[truth],)))
     backup = [] if state is None else [cb.BackupAndRestore(state, delete_checkpoint=False)]
     history = network.fit(
         crops,
         epochs=recipe.rounds,
-        validation_data=(survey.image[check_on][None], survey.classes[check_on][None]),
-        class_weight=balance(survey.classes[train_on], len(survey.names)),
+        validation_data=held_out,
+        class_weight=weight,
         callbacks=backup,
         verbose=verbose,
     )
