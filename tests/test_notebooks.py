@@ -148,3 +148,25 @@ def test_occlusion_blames_the_squares_that_cover_what_the_model_looks_at():
     expected = np.zeros((8, 10))
     expected[2:5, 5:8] = 0.75
     np.testing.assert_array_equal(drop, expected)
+
+
+# ---- 10: one kernel three ways -------------------------------------------------------------------
+
+
+def test_max_pool_kernel_equals_the_op_and_lets_nan_through():
+    x = np.random.default_rng(0).standard_normal((2, 6, 4, 3))
+    x[0, 0, 1, 2] = x[1, 5, 3, 0] = np.nan
+    out = np.empty((2, 3, 2, 3))
+    solutions("10").max_pool(out, x, 2)
+    np.testing.assert_array_equal(out, ta.ops.max_pool(x, 2).numpy())
+    assert np.isnan(out).sum() == 2
+
+
+def test_gathered_input_gradient_equals_the_pullback_of_the_op():
+    rng = np.random.default_rng(1)
+    x, w = rng.standard_normal((2, 7, 6, 3)), rng.standard_normal((3, 2, 3, 4))
+    y, pullback = ta.vjp(lambda x: ta.ops.conv(x, w), x)
+    g = rng.standard_normal(y.shape)
+    out = np.empty_like(x)
+    solutions("10").conv_input_grad(out, g, w)
+    np.testing.assert_allclose(out, pullback(g)[0].numpy(), rtol=1e-12, atol=1e-12)
