@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 
 import numpy as np
 import pytest
@@ -11,6 +12,11 @@ from tinygrad_astro.photoz.ensemble import load
 from tinygrad_astro.photoz.recipe import Recipe
 from tinygrad_astro.photoz.run import FIGURE, HISTORY, METRICS, MODEL, PREDICTIONS, run
 from tinygrad_astro.photoz.sky import survey
+
+BARS = pytest.mark.skipif(
+    not os.environ.get("TINYGRAD_ASTRO_BARS"),
+    reason="trains whole ensembles for minutes: set TINYGRAD_ASTRO_BARS=1 to judge the bars",
+)
 
 pytest.importorskip("matplotlib", reason="the figure needs the extra plot")
 
@@ -69,6 +75,7 @@ def test_survey_tables_share_no_object(survey_data):
 
 @pytest.mark.realdata
 @pytest.mark.slow
+@BARS
 def test_boss_reaches_its_bars(survey_data, tmp_path):
     training = read_catalogue(survey_data / "photoz" / "boss_dr10_1.csv")
     judged = read_catalogue(survey_data / "photoz" / "boss_dr10_eval1.csv")
@@ -81,6 +88,7 @@ def test_boss_reaches_its_bars(survey_data, tmp_path):
 
 @pytest.mark.realdata
 @pytest.mark.slow
+@BARS
 def test_main_galaxy_sample_reaches_its_bar(survey_data, tmp_path):
     whole = read_catalogue(survey_data / "photoz" / "sdss_mgs_train.csv")
     training, judged = split(whole, 1000, seed=0)
