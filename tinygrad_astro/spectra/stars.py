@@ -60,7 +60,7 @@ def black_body(wavelength: np.ndarray, temperature: float) -> np.ndarray:
     --------
     >>> import numpy as np
     >>> black_body(np.array([5500.0, 2.898e7 / 8000]), 8000.0).round(3)
-    array([1.  , 1.57])
+    array([1.   , 1.435])
     """
 
     def law(x):
