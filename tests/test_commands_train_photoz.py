@@ -9,10 +9,10 @@ from tinygrad_astro.photoz.sky import survey
 
 pytest.importorskip("matplotlib", reason="the figure needs the extra plot")
 
-QUICK = ["--epochs", "1", "--repeats", "1"]
+QUICK = ["--epochs", "1"]
 
 
-def write_table(path, n=150, start=0):
+def write_table(path, n=220, start=0):
     made = survey(n, size=12, start=start)
     names = [f"{kind}_{band}" for band in made.bands for kind in ("mag", "magerr")]
     rows = [",".join(["objid", *names, "z_spec"])]
@@ -26,7 +26,7 @@ def write_table(path, n=150, start=0):
 
 def test_a_table_and_another_to_judge_on(tmp_path, capsys):
     training = write_table(tmp_path / "a.csv")
-    test = write_table(tmp_path / "b.csv", 40, start=150)
+    test = write_table(tmp_path / "b.csv", 40, start=220)
     out = tmp_path / "out"
     command = ["train", "photoz", "--table", training, "--test", test, "--out", str(out)]
     assert main([*command, "--head", "bins", *QUICK]) == 0
@@ -38,10 +38,10 @@ def test_a_table_and_another_to_judge_on(tmp_path, capsys):
 
 
 def test_without_a_table_the_sky_is_simulated(tmp_path, capsys):
-    command = ["train", "photoz", "--galaxies", "130", "--out", str(tmp_path / "out"), *QUICK]
+    command = ["train", "photoz", "--galaxies", "260", "--out", str(tmp_path / "out"), *QUICK]
     assert main(command) == 0
     said = capsys.readouterr().out
-    assert "simulating 130 galaxies" in said and "without images" in said
+    assert "simulating 260 galaxies" in said and "without images" in said
 
 
 @pytest.mark.parametrize(

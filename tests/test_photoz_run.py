@@ -79,7 +79,7 @@ def test_survey_tables_share_no_object(survey_data):
 def test_boss_reaches_its_bars(survey_data, tmp_path):
     training = read_catalogue(survey_data / "photoz" / "boss_dr10_1.csv")
     judged = read_catalogue(survey_data / "photoz" / "boss_dr10_eval1.csv")
-    metrics = run(training, judged, Recipe(repeats=1), tmp_path, "BOSS")
+    metrics = run(training, judged, Recipe(), tmp_path, "BOSS")
     # Five small perceptrons in PyTorch on the same tables: 0.0178 and 1.0 %.
     assert metrics["sigma_nmad"] <= 0.0178
     assert metrics["outliers_0.15"] <= 0.010
@@ -92,7 +92,7 @@ def test_boss_reaches_its_bars(survey_data, tmp_path):
 def test_main_galaxy_sample_reaches_its_bar(survey_data, tmp_path):
     whole = read_catalogue(survey_data / "photoz" / "sdss_mgs_train.csv")
     training, judged = split(whole, 1000, seed=0)
-    metrics = run(training, judged, Recipe(repeats=1), tmp_path, "SDSS Main Galaxy Sample")
+    metrics = run(training, judged, Recipe(), tmp_path, "SDSS Main Galaxy Sample")
     # The same in PyTorch: 0.0135.
     assert metrics["sigma_nmad"] <= 0.0135
     assert metrics["pdf"]["pit"]["flat_2_sigma"]

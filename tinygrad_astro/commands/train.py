@@ -1,6 +1,6 @@
 """`tinygrad-astro train TASK`: train a network on a survey's own images."""
 
-from tinygrad_astro.commands import train_photoz
+from tinygrad_astro.commands import train_photoz, train_spectra
 from tinygrad_astro.commands.arguments import count, describe, seed, share, stages
 
 EXAMPLE = "tinygrad-astro train segmentation --images g.fits r.fits --labels seg.fits.gz --out run"
@@ -12,6 +12,7 @@ def add(commands) -> None:
     tasks = top.add_subparsers(dest="task", metavar="TASK", required=True)
     add_segmentation(tasks)
     train_photoz.add(tasks)
+    train_spectra.add(tasks)
 
 
 def add_segmentation(tasks) -> None:

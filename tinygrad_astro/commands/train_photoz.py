@@ -45,8 +45,8 @@ def add(tasks) -> None:
         default="mixture",
         help="densities as a mixture of Gaussians, or in bins (default mixture)",
     )
-    one.add_argument("--epochs", type=count, help="passes over the data (default 40)")
-    one.add_argument("--repeats", type=count, help="networks per fold of five (default 2)")
+    one.add_argument("--epochs", type=count, help="passes over the data (default 60)")
+    one.add_argument("--repeats", type=count, help="networks per fold of ten (default 1)")
     one.add_argument("--seed", type=seed, default=0, help="of all randomness (default 0)")
     one.set_defaults(run=run_photoz)
 

@@ -46,11 +46,11 @@ class Recipe:
     depth: int = 2
     activation: str = "silu"
     dropout: float = 0.1
-    epochs: int = 40
+    epochs: int = 60
     batch: int = 64
     learning_rate: float = 0.003
-    folds: int = 5
-    repeats: int = 2
+    folds: int = 10
+    repeats: int = 1
     hide: float = 0.02
     seed: int = 0
 

@@ -23,7 +23,7 @@ def line_net(
     ----------
     pixels, channels : int
     outputs : dict of str to int
-        Numbers to give, by name; the model's outputs come in this order.
+        Numbers to give, by name; several make a list of outputs in this order.
     width : int
         Of the dense layer.
     dropout : float
@@ -44,4 +44,4 @@ def line_net(
     x = layers.Dropout(dropout)(layers.Flatten()(x))
     x = layers.Dropout(dropout)(layers.Dense(width, activation="relu")(x))
     ends = [layers.Dense(count, name=name)(x) for name, count in outputs.items()]
-    return Model(given, ends)
+    return Model(given, ends if len(ends) > 1 else ends[0])

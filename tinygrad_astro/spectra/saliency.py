@@ -53,7 +53,7 @@ class Stack:
         elsewhere = seen & ~np.any(list(near.values()), axis=0)
         if not elsewhere.any():
             return {}
-        level = np.abs(self.strength[elsewhere]).mean()
+        level = max(float(np.abs(self.strength[elsewhere]).mean()), 1e-12)
         return {
             name: float(np.abs(self.strength[place & seen]).mean() / level)
             for name, place in near.items()

@@ -90,7 +90,7 @@ class Spectra:
         >>> out.flux, out.ivar
         (array([[2.5, 0. ]], dtype=float32), array([[4., 0.]], dtype=float32))
         """
-        kept = len(self.wavelength) // factor
+        kept = len(self.wavelength) // max(factor, 1)
         if factor < 1 or kept < 1:
             raise ValueError(
                 f"rebinning {len(self.wavelength)} pixels by {factor}: expected a factor from 1 to "
