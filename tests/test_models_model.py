@@ -209,10 +209,31 @@ def test_fitting_lowers_the_loss(make, rng):
     assert len(model.test_on_batch(x, y)) == 2
 
 
-def test_compiling_takes_keras_positions(rng):
-    model = Sequential([ta.Input((3,)), layers.Dense(1)])
-    model.compile("sgd", "mse", None, ["mae"])
-    assert len(model.evaluate(np.ones((4, 3)), np.ones((4, 1)), verbose=0)) == 2
+def test_metrics_are_the_third_argument_of_compile_or_a_keyword():
+    model = Sequential([ta.Input((3,)), layers.Dense(2, kernel_initializer="zeros")])
+    x, y = np.ones((4, 3)), np.arange(8.0).reshape(4, 2)
+    for arguments, named in (
+        (("sgd", "mse", ["mae"]), {}),
+        (("sgd", "mse"), {"loss_weights": [1.0], "metrics": ["mae"]}),  # Keras's order of keywords
+        ((), {"optimizer": "sgd", "loss": "mse", "metrics": ["mae"], "loss_weights": None}),
+        (("sgd", "mse", "mae", [1.0]), {}),
+    ):
+        model.compile(*arguments, **named)
+        assert model.evaluate(x, y, verbose=0) == [(y**2).mean(), y.mean()]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("sgd", "mse", 0.5), "the number 0.5 among the metrics.*loss_weights="),
+        (("sgd", "mse", [1.0, 0.5]), "the number 1.0 among the metrics.*loss_weights="),
+        (("sgd", "mse", {"a": 2}), "the number 2 among the metrics.*loss_weights="),
+        (("sgd", "mse", None, ["mae"]), "'mae' among the loss_weights.*metrics="),
+    ],
+)
+def test_positions_of_keras_that_mean_something_else_are_refused(arguments, text):
+    with pytest.raises(TypeError, match=text):
+        Sequential([ta.Input((3,)), layers.Dense(1)]).compile(*arguments)
 
 
 def disconnected():

@@ -203,10 +203,9 @@ class Model(Layer):
 
     # ---- training, see training.py ---------------------------------------------------------------
 
-    def compile(self, optimizer="rmsprop", loss=None, loss_weights=None, metrics=None, **others):
+    def compile(self, optimizer="rmsprop", loss=None, metrics=None, *args, **kwargs):
         """Choose how to train; see `ta.training.compile`."""
-        named = {"optimizer": optimizer, "loss": loss, "loss_weights": loss_weights}
-        training.compile(self, metrics=metrics, **named, **others)
+        training.compile(self, optimizer, loss, metrics, *args, **kwargs)
 
     def fit(self, x=None, y=None, *args, **kwargs):
         """Train; gives the History. See `ta.training.fit`."""

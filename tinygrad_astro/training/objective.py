@@ -1,6 +1,7 @@
 """What `compile` leaves in a model: an optimizer, and for every output its loss and its metrics."""
 
 import copy
+from numbers import Real
 
 import numpy as np
 
@@ -50,6 +51,8 @@ class Objective:
     ------
     ValueError
         If a name is unknown.
+    TypeError
+        If numbers stand where metrics belong, or anything else where `loss_weights` does.
     """
 
     def __init__(
@@ -59,7 +62,7 @@ class Objective:
         for one in leaves(loss):
             if one is not None:
                 losses.get(one)
-        self.spec, self._shares = loss, loss_weights
+        self.spec, self._shares = loss, checked_shares(loss_weights)
         self._plain, self._weighted = get_metrics(metrics), get_metrics(weighted_metrics)
         self.outputs: list[Output] | None = None
         self.mean_loss = Mean("loss")
@@ -189,7 +192,23 @@ def get_metrics(spec):
         return {key: get_metrics(part) for key, part in spec.items()}
     if isinstance(spec, (list, tuple)):
         return [get_metrics(part) for part in spec]
+    if isinstance(spec, Real):
+        raise TypeError(
+            f"compile got the number {spec!r} among the metrics, expected names, Metrics or "
+            "functions; factors of the outputs' losses are compile(..., loss_weights=...)"
+        )
     return metrics.get(spec)
+
+
+def checked_shares(spec):
+    """Give the factors of the losses back, if numbers they are."""
+    for share in leaves(spec):
+        if share is not None and (isinstance(share, bool) or not isinstance(share, Real)):
+            raise TypeError(
+                f"compile got {share!r} among the loss_weights, expected numbers, one per output; "
+                "metrics are the third argument, or compile(..., metrics=...)"
+            )
+    return spec
 
 
 def per_output(spec, names, what, default=None, nested=False):

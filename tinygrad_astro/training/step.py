@@ -70,6 +70,9 @@ def compile(  # noqa: A001  (Keras's name)
     ------
     ValueError
         If a name is unknown.
+    TypeError
+        If numbers stand where metrics belong: Keras's third position is `loss_weights`, which is a
+        keyword here.
     """
     model.objective = Objective(optimizer, loss, loss_weights, metrics, weighted_metrics)
     model.optimizer, model.loss = model.objective.optimizer, loss
