@@ -265,9 +265,10 @@ def test_files_that_are_not_what_they_should_be(tmp_path, reader, kind):
 
 
 EXTRAS = {
-    "astropy.io.fits": (lambda path: data.read_image(path), "astro"),
+    "astropy": (lambda path: data.read_image(path), "astro"),
     "h5py": (lambda path: data.HDF5File(path), "astro"),
     "scipy": (lambda path: explain.conv_matrix(image(2, 2), (4, 4)), "explain"),
+    "matplotlib": (lambda path: explain.filters(trained().layers[0]), "plot"),
 }
 
 

@@ -108,6 +108,8 @@ def test_files_that_do_not_fit_the_model(sky, tmp_path):
         segment_files(model, paths[:1], out)
     with pytest.raises(ValueError, match="bands g r in this order, received r g"):
         segment_files(model, paths[::-1], out)
+    with pytest.raises(FileNotFoundError, match="out.fits: there is no folder .*missing; make it"):
+        segment_files(model, paths, tmp_path / "missing" / "out.fits")
     with pytest.raises(FileNotFoundError, match="nothing.fits"):
         segment_files(model, [paths[0], "nothing.fits"], out)
     with pytest.raises(ValueError, match="nothing about stretch, bands, classes"):

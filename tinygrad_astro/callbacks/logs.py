@@ -6,6 +6,7 @@ import os
 import numpy as np
 
 from tinygrad_astro.callbacks.callback import Callback
+from tinygrad_astro.files import check_folder
 
 
 class CSVLogger(Callback):
@@ -31,6 +32,7 @@ class CSVLogger(Callback):
     def on_train_begin(self, logs=None):
         """Start anew."""
         self.close()
+        check_folder(self.filename)  # now, not after an epoch of training
         self._fields, self._keep = None, None
 
     def _begin(self, logs):

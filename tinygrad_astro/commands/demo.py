@@ -31,7 +31,7 @@ def run(arguments) -> None:
     """Simulate, train, report and say what was found."""
     from tinygrad_astro.commands.train import tell_metrics
     from tinygrad_astro.data.simulate import field
-    from tinygrad_astro.explain.extras import optional
+    from tinygrad_astro.extras import optional
     from tinygrad_astro.segmentation.recipe import Recipe
     from tinygrad_astro.segmentation.runs import run
     from tinygrad_astro.segmentation.survey import prepare

@@ -44,7 +44,7 @@ def add(commands) -> None:
 
 def run(arguments) -> None:
     """Segment the images and say how many sources there are."""
-    from tinygrad_astro.data.extras import optional
+    from tinygrad_astro.extras import optional
     from tinygrad_astro.models import load_model
     from tinygrad_astro.segmentation.prediction import Detection, segment_files
 

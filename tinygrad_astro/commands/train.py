@@ -70,7 +70,7 @@ def add_segmentation(tasks) -> None:
 
 def run_segmentation(arguments) -> None:
     """Train, report and say what was found."""
-    from tinygrad_astro.explain.extras import optional
+    from tinygrad_astro.extras import optional
     from tinygrad_astro.segmentation.recipe import Recipe
     from tinygrad_astro.segmentation.runs import run, unfinished
     from tinygrad_astro.segmentation.survey import read_survey

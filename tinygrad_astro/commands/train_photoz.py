@@ -53,7 +53,7 @@ def add(tasks) -> None:
 
 def run_photoz(arguments) -> None:
     """Train, judge and say what was found."""
-    from tinygrad_astro.explain.extras import optional
+    from tinygrad_astro.extras import optional
     from tinygrad_astro.photoz.recipe import Recipe
     from tinygrad_astro.photoz.run import run
 

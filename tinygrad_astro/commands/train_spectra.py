@@ -64,7 +64,7 @@ def _add_asteroids(tasks) -> None:
 
 def run_spectra(arguments) -> None:
     """Train, judge and say what was found."""
-    from tinygrad_astro.explain.extras import optional
+    from tinygrad_astro.extras import optional
     from tinygrad_astro.spectra.run import run
     from tinygrad_astro.spectra.survey import read_boss
     from tinygrad_astro.spectra.training import Recipe
@@ -92,7 +92,7 @@ def run_spectra(arguments) -> None:
 
 def run_asteroids(arguments) -> None:
     """Train, judge and say what was found."""
-    from tinygrad_astro.explain.extras import optional
+    from tinygrad_astro.extras import optional
     from tinygrad_astro.spectra.asteroid_training import AsteroidRecipe, run_asteroids
     from tinygrad_astro.spectra.asteroids import read_asteroids, simulate_asteroids
 

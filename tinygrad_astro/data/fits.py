@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from tinygrad_astro.data.compressed import PlainFile
-from tinygrad_astro.data.extras import optional
 from tinygrad_astro.data.fits_extensions import (
     Extension,
     check_complete,
@@ -25,6 +24,7 @@ from tinygrad_astro.data.fits_extensions import (
     pick,
     result_dtype,
 )
+from tinygrad_astro.extras import optional
 
 Section = tuple[slice, slice]
 

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from tinygrad_astro.data.extras import optional
+from tinygrad_astro.extras import optional
 
 Extension = int | str | tuple[str, int] | None
 

@@ -7,7 +7,8 @@ from os import PathLike, fspath
 
 import numpy as np
 
-from tinygrad_astro.data.extras import optional
+from tinygrad_astro.extras import optional
+from tinygrad_astro.files import check_folder
 
 _STRUCTURE = (
     "SIMPLE XTENSION BITPIX NAXIS EXTEND PCOUNT GCOUNT GROUPS BSCALE BZERO BLANK DATAMIN DATAMAX "
@@ -49,6 +50,7 @@ def write_image(
     target = fspath(path)
     if os.path.exists(target) and not overwrite:
         raise FileExistsError(f"{target} exists; pass overwrite=True to replace it")
+    check_folder(target)
     kept = _kept(fits, header)
     if isinstance(data, Mapping):
         hdus = [fits.PrimaryHDU(header=kept)]
@@ -98,6 +100,7 @@ class ImageWriter:
         self.path = fspath(path)
         if self.path.endswith((".gz", ".bz2")):
             raise ValueError(f"{self.path}: a packed file cannot be written by tiles; use .fits")
+        check_folder(self.path)
         self._part = _partial(self.path)
         kept = _kept(fits, header)
         self._maps: dict[str, np.ndarray] = {}

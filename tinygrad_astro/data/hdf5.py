@@ -7,7 +7,7 @@ from os import PathLike, fspath
 
 import numpy as np
 
-from tinygrad_astro.data.extras import optional
+from tinygrad_astro.extras import optional
 
 
 class HDF5Array:

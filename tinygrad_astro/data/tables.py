@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_astro.data.extras import optional
 from tinygrad_astro.data.text_tables import read_text, write_text
+from tinygrad_astro.extras import optional
+from tinygrad_astro.files import check_folder
 
 _FITS, _ECSV, _TEXT = (".fits", ".fit", ".fts"), (".ecsv",), {".csv": ",", ".tsv": "\t"}
 _ACCEPTED = ".csv, .tsv, .ecsv, .fits, .fit or .fts, each also with .gz"
@@ -166,6 +167,7 @@ def write_catalogue(
     suffix = _suffix(target)
     if os.path.exists(target) and not overwrite:
         raise FileExistsError(f"{target} exists; pass overwrite=True to replace it")
+    check_folder(target)
     columns = _masked_columns(catalogue)
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:

@@ -9,7 +9,7 @@ M^T takes a gradient of the output back to the input, which is what a "transpose
 import numpy as np
 
 from tinygrad_astro import shapes
-from tinygrad_astro.explain.extras import optional
+from tinygrad_astro.extras import optional
 from tinygrad_astro.tape import Tensor
 
 _MOST_ENTRIES = 20_000_000  # about 1 GB while building; it is for looking, not for computing

@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 
-from tinygrad_astro.explain.extras import optional
+from tinygrad_astro.extras import optional
 
 
 @functools.cache

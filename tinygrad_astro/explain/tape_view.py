@@ -7,6 +7,7 @@ from pathlib import Path
 from tinygrad_astro.explain import summaries, tape_mermaid, tape_svg
 from tinygrad_astro.explain.tape_entries import Entry, read
 from tinygrad_astro.explain.tape_gradients import newest_first
+from tinygrad_astro.files import check_folder
 
 
 def tape(out, gradients=False, names=None) -> "TapeView":
@@ -173,6 +174,7 @@ class TapeView:
         }
         if path.suffix not in page:
             raise ValueError(f"save({str(path)!r}): expected a name ending in {', '.join(page)}")
+        check_folder(path)
         path.write_text(page[path.suffix](), encoding="utf-8")
         return path
 

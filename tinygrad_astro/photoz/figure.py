@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinygrad_astro.explain.pictures import picture
+from tinygrad_astro.files import check_folder
 from tinygrad_astro.photoz.flatness import BINS, counts
 from tinygrad_astro.photoz.metrics import PASQUET_CUT, pit, point_metrics, residual
 from tinygrad_astro.photoz.pdf import Pdf
@@ -53,6 +54,8 @@ def draw(result: Result, path=None):
     ImportError
         If matplotlib is not installed.
     """
+    if path is not None:
+        check_folder(path)
     figure = picture(13, 7.6)
     figure.suptitle(result.title, fontsize=13, color=INK)
     axes = figure.subplots(2, 3)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinygrad_astro.explain.extras import optional
+from tinygrad_astro.extras import optional
+from tinygrad_astro.files import check_folder
 from tinygrad_astro.segmentation.evaluation import Agreement
 from tinygrad_astro.segmentation.survey import Survey
 
@@ -57,6 +58,7 @@ def draw(result: Result, path) -> None:
     ImportError
         If matplotlib is not installed.
     """
+    check_folder(path)
     height, width = result.detected.shape
     wide = PANEL_HEIGHT * min(max(width / height, 0.3), 1.3)
     size = (3 * wide + CURVE_WIDTH + 0.6, PANEL_HEIGHT + 1.1)

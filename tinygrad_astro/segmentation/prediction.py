@@ -10,9 +10,10 @@ import numpy as np
 from tinygrad_astro import mosaic
 from tinygrad_astro._version import __version__
 from tinygrad_astro.data.bands import BandReader
-from tinygrad_astro.data.extras import optional
 from tinygrad_astro.data.fits_output import ImageWriter
 from tinygrad_astro.data.stretch import AsinhStretch, bad_pixels
+from tinygrad_astro.extras import optional
+from tinygrad_astro.files import check_folder
 from tinygrad_astro.segmentation.catalogue import UNITS, Measurements
 from tinygrad_astro.segmentation.stitching import TiledLabels
 from tinygrad_astro.segmentation.survey import band_names
@@ -185,7 +186,10 @@ def check_target(path, images: Sequence[str]) -> None:
     ------
     ValueError
         Saying which.
+    FileNotFoundError
+        If its folder is missing.
     """
+    check_folder(path)
     if not os.fspath(path).lower().endswith((".fits", ".fit", ".fts")):
         raise ValueError(
             f"{path}: the result is a FITS file written by tiles, so its name must end in .fits, "

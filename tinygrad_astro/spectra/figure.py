@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinygrad_astro.explain.pictures import picture
+from tinygrad_astro.files import check_folder
 from tinygrad_astro.spectra.classifier import Verdict
 from tinygrad_astro.spectra.lines import MARKED
 from tinygrad_astro.spectra.saliency import Stack
@@ -55,6 +56,8 @@ def draw(result: Result, path=None):
     ImportError
         If matplotlib is not installed.
     """
+    if path is not None:
+        check_folder(path)
     rows = max(len(result.stacks), 1)
     figure = picture(14, 2.7 * max(rows, 2) + 0.8)
     figure.suptitle(result.title, fontsize=13, color=INK)
