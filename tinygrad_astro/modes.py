@@ -33,7 +33,11 @@ def no_grad():
 
 
 def detect_anomaly():
-    """Raise AnomalyError at the first op, or gradient, inside the block that yields a NaN."""
+    """Raise AnomalyError at the first op, or gradient, inside the block that yields a NaN.
+
+    And RuntimeError in a backward pass through values that were overwritten since: a checksum of
+    all that an op keeps is compared with one taken when it was recorded. Slow; for finding errors.
+    """
     return set_mode(anomaly=True)
 
 

@@ -5,6 +5,7 @@ Birth order is a topological order, so there is no recursion and no path is walk
 
 import numpy as np
 
+from tinygrad_astro import writes
 from tinygrad_astro.kernels import xp
 from tinygrad_astro.modes import mode
 from tinygrad_astro.tape import GradientError, Tensor, lift, refuse_nan
@@ -26,7 +27,9 @@ def backward(self: Tensor, gradient=None, create_graph: bool = False) -> None:
     ValueError
         If nothing was tracked, if `gradient` is missing or has another shape.
     RuntimeError
-        If the tape was released by an earlier backward pass.
+        If the tape was released by an earlier backward pass, or what it needs was written in place
+        since (by an optimizer step, `set_weights` or `t[...] = value`; inside `detect_anomaly` by
+        anybody).
     """
     if not self.requires_grad:
         raise ValueError(
@@ -131,6 +134,10 @@ def reverse(start, g, create_graph, release=False, stop=(), order=None):
 
 def _pull(record, grads, anomaly):
     g, inputs = grads.pop(record), _inputs(record)
+    if record.birth < writes.latest.number:
+        writes.refuse_replaced(record)
+    if anomaly:
+        writes.refuse_broken_seal(record)
     try:
         pulled = record.op.pullback(record, g)
         if len(pulled) != len(inputs):

@@ -10,13 +10,13 @@ written in the library's own ops. That is why second derivatives need no extra c
 """
 
 import inspect
-import itertools
 import sys
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_astro import writes
 from tinygrad_astro.arrays import as_array
 from tinygrad_astro.kernels import xp
 from tinygrad_astro.modes import mode
@@ -36,7 +36,8 @@ class Tensor:
     Attributes
     ----------
     data : ndarray
-        The raw values. Rules of gradients never touch it; optimizers write into it.
+        The raw values. Rules of gradients never touch it; optimizers write into it. If you write
+        into it between an op and its backward, only `detect_anomaly` notices; see writes.py.
     record : Record or None
         The tape entry that produced this tensor; None for leaves and untracked values.
     grad : Tensor or None
@@ -110,7 +111,6 @@ class Tensor:
         return made
 
 
-_births = itertools.count()
 _ours: set[int] = set()
 
 
@@ -124,10 +124,10 @@ def _is_ours(module_globals) -> bool:
 class Record:
     """One line of the tape. Rules that do not read an input's values get only its shape."""
 
-    __slots__ = ("birth", "op", "inputs", "params", "out", "shape", "dtype", "code", "lasti")
+    __slots__ = tuple("birth op inputs params out shape dtype code lasti seal".split())
 
     def __init__(self, op, inputs, params, data):
-        self.birth = next(_births)
+        self.birth = next(writes.count)
         self.op, self.inputs, self.params = op, inputs, params
         self.out = data if op.keeps_out else None
         self.shape, self.dtype = data.shape, data.dtype
@@ -198,6 +198,8 @@ class Primitive:
                     break
         if mode.anomaly:
             refuse_nan(out, self.__name__)
+            if out.record is not None:
+                writes.seal(out.record)
         return out
 
     def __get__(self, instance, owner=None):
@@ -207,10 +209,13 @@ class Primitive:
     def __repr__(self):
         return f"<primitive {self.__name__}>"
 
+    def kept(self, count):
+        """Tell for each of `count` inputs whether the rules read its values."""
+        return self.keeps[:count] or (self.keeps_rest,) * count
+
     def _save(self, inputs):
-        keeps = self.keeps[: len(inputs)] or (self.keeps_rest,) * len(inputs)
         saved = []
-        for x, keep in zip(inputs, keeps, strict=True):
+        for x, keep in zip(inputs, self.kept(len(inputs)), strict=True):
             if keep:
                 x._kept = True
             saved.append(x if keep or x._leaf else Hollow(x))

@@ -7,6 +7,7 @@ from tinygrad_astro.arrays import as_array, native_dtype, take_over
 from tinygrad_astro.kernels import moved
 from tinygrad_astro.reverse import backward
 from tinygrad_astro.tape import Tensor, primitive
+from tinygrad_astro.writes import written
 
 
 def tensor(data, dtype=None, device="cpu", requires_grad: bool = False) -> Tensor:
@@ -176,6 +177,7 @@ def _setitem(self, key, value):
             "ta.ops.concatenate or ta.ops.where, or write value.detach() to leave it on purpose"
         )
     self.data[key.numpy() if isinstance(key, Tensor) else key] = np.asarray(value)
+    written(self.data)
 
 
 def _repr(self):

@@ -10,6 +10,7 @@ from tinygrad_astro import initializers
 from tinygrad_astro.layers.structure import leaves
 from tinygrad_astro.tape import Tensor
 from tinygrad_astro.tensor import tensor
+from tinygrad_astro.writes import written
 
 
 class Weight:
@@ -197,3 +198,4 @@ def assign(weight: Tensor, values) -> None:
         weight.data = data
     else:
         weight.data = tensor(data, dtype=weight.dtype, device=weight.device).data
+    written(weight.data)

@@ -12,6 +12,7 @@ import numpy as np
 from tinygrad_astro import schedules
 from tinygrad_astro.kernels import moved, of, xp
 from tinygrad_astro.losses.loss import snake_case
+from tinygrad_astro.writes import written
 
 
 class Optimizer:
@@ -139,6 +140,7 @@ class Optimizer:
                 g = xp(g).clip(g, -self.clipvalue, self.clipvalue)
             slots = [self.state[slot][i].reshape(-1) for slot in self.slots]
             self.step(w.reshape(-1), g, slots, rate, decay)
+            written(w)
         self.iterations += 1
 
     def step(self, w, g, slots, learning_rate, weight_decay) -> None:

@@ -82,7 +82,7 @@ class Memory:
 class Borrowed:
     """Bytes that another library owns, kept alive with `owner`."""
 
-    __slots__ = ("block", "nbytes", "pointer", "owner")
+    __slots__ = ("block", "nbytes", "pointer", "owner", "__weakref__")
 
     def __init__(self, pointer, nbytes, owner, block=None):
         self.pointer, self.nbytes, self.owner, self.block = pointer, nbytes, owner, block
