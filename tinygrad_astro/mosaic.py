@@ -3,9 +3,10 @@
 A tile answers for its core, and is computed from a window with a margin around it. Two conditions
 make the core exact. The margin is at least as wide as the network sees, so that no pixel of the
 core depends on what lies outside the window; and windows begin at multiples of the network's step
-(2^depth pixels for a U-Net, times the side of the blocks in which kernels add), so that every pixel
-falls into the same place of the same pooling window, and of the same sum. At the edges of the image
-the window ends where the image ends, so the padding there is the whole image's own.
+(2^depth pixels for a U-Net), so that every pixel falls into the same place of the same pooling
+window. At the edges of the image the window ends where the image ends, so the padding there is the
+whole image's own. The sums are direct ones (`precision("exact")`): fast transforms would round a
+pixel by its place in a tile.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,12 +16,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_astro.data.prefetch import prefetch
+from tinygrad_astro.kernels.precision import precision
 from tinygrad_astro.models.receptive_field import interval, reach
 from tinygrad_astro.modes import no_grad
 
-# Kernels may compute outputs in blocks of up to this many positions along an axis, counted from the
-# edge of the array, and round differently at different places of a block.
-KERNEL_BLOCK = 4
 LONGEST_PERIOD = 256
 
 Section = tuple[slice, slice]
@@ -120,7 +119,7 @@ def tiles(shape: tuple[int, int], side: int, reach: Reach) -> list[Tile]:
     --------
     >>> tile = tiles((64, 64), 16, Reach(margin=3, period=2))[5]
     >>> tile.core, tile.window
-    ((slice(16, 32, None), slice(16, 32, None)), (slice(8, 40, None), slice(8, 40, None)))
+    ((slice(16, 32, None), slice(16, 32, None)), (slice(12, 36, None), slice(12, 36, None)))
     """
     if side < 1:
         raise ValueError(f"the side of a tile must be at least 1 pixel, received {side}")
@@ -169,7 +168,7 @@ def predict_tiles(
             yield one, np.asarray(section) if prepare is None else prepare(section)
 
     for one, inputs in prefetch(read(), 1):
-        with no_grad():
+        with no_grad(), precision("exact"):
             values = model(inputs[None], training=False).numpy()[0]
         yield one, np.ascontiguousarray(values[one.inner])
 
@@ -182,7 +181,7 @@ def predict(
     out=None,
     progress: Progress | None = None,
 ):
-    """Predict an image of any size by tiles; the result has the bits of `model(image[None])[0]`.
+    """Predict an image of any size by tiles: bit by bit `model(image[None])[0]`, summed exactly.
 
     Parameters
     ----------
@@ -208,7 +207,8 @@ def predict(
     >>> import numpy as np, tinygrad_astro as ta
     >>> model = ta.Sequential([ta.Input((None, None, 1)), ta.layers.Conv2D(2, 3, padding="same")])
     >>> image = np.random.default_rng(0).normal(size=(40, 50, 1)).astype(np.float32)
-    >>> whole = model(image[None]).numpy()[0]
+    >>> with ta.precision("exact"):
+    ...     whole = model(image[None]).numpy()[0]
     >>> bool((predict(model, image, tile=16) == whole).all())
     True
     """
@@ -245,7 +245,7 @@ class _Piece:
 
 
 def _pieces(length: int, side: int, reach: Reach) -> list[_Piece]:
-    step = reach.period * KERNEL_BLOCK
+    step = reach.period
     side, margin = _up(side, step), _up(reach.margin, step)
     pieces = []
     for start in range(0, length, side):

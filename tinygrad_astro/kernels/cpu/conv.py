@@ -1,43 +1,107 @@
 """Convolution over 2-D images, channels last, and its two adjoints.
 
 All three take `x` of shape (N, H, W, C), `w` of shape (kh, kw, C // groups, K) and `g` or an output
-of shape (N, P, Q, K), with P = (H + top + bottom - (kh - 1) * dh - 1) // sh + 1.
+of shape (N, P, Q, K), with P = (H + top + bottom - (kh - 1) * dh - 1) // sh + 1. The output comes
+first. There are three algorithms, and conv_choice.py says which is taken when:
+
+- conv_direct.py and conv_weights.py sum directly, for every geometry;
+- winograd.py and winograd_weights.py need fewer multiplications, in float32, and round a little
+  more: errors of 1e-6 to 5e-6 of the norm, where direct sums err by 3e-7. A NaN or infinity makes
+  all outputs of its tile NaN. The precision "exact" forbids them;
+- conv_depthwise.py is for one channel per group.
 """
 
-from . import conv_tables
+import numpy as np
+
+from ..precision import current_precision
+from . import conv_depthwise, conv_tables, winograd_tables
+from .conv_choice import scheme_for
 from .conv_direct import walk
-from .conv_weights import weight_sums
+from .conv_weights import walk_weights
 from .simd import float32_lanes
-
-
-def _lanes(array):
-    return max(1, float32_lanes() * 4 // array.itemsize)
+from .target import get_num_threads
+from .winograd import winograd
+from .winograd_weight_tables import weight_grad
+from .winograd_weights import winograd_weights
 
 
 def _is_empty(out, *inputs):
-    """Whether there is nothing to sum over: then the result is zero."""
-    if all(array.size for array in (out, *inputs)):
+    """Whether there is nothing to sum: then the result is zero."""
+    if out.size and all(array.size for array in inputs):
         return False
     out[...] = 0
     return True
 
 
+def _scheme(describe, dtype, *geometry):
+    if dtype != np.float32 or current_precision() == "exact":
+        return None
+    return scheme_for(describe, *geometry)
+
+
+def _is_depthwise(x_shape, w_shape, groups):
+    return groups == x_shape[3] == w_shape[3] > 1
+
+
+def _as_line(strides, pads, w_shape, *images):
+    """See the pixels of all images as one line, where a 1 x 1 kernel looks at each alone."""
+    if w_shape[:2] == strides == (1, 1) and not any(map(any, pads)):
+        return [image.reshape(1, 1, -1, image.shape[3]) for image in images]
+    return images
+
+
 def conv(out, x, w, strides, pads, dilation, groups):
     """out[n,p,q,k] = sum_abc x[n, p*sh + a*dh - top, q*sw + b*dw - left, c] * w[a,b,c,k]."""
-    geometry = x.shape, w.shape, out.shape, strides, pads, dilation, groups
-    if not _is_empty(out, x, w):
-        walk(out, x, w, conv_tables.forward(*geometry, _lanes(x)))
+    if _is_empty(out, x, w):
+        return
+    out, x = _as_line(strides, pads, w.shape, out, x)
+    lanes, shapes = max(1, float32_lanes() * 4 // x.itemsize), (x.shape, w.shape, out.shape)
+    if _is_depthwise(x.shape, w.shape, groups):
+        tables = conv_tables.forward(*shapes, strides, pads, dilation, groups, lanes)
+        conv_depthwise.depthwise(out, x, w, tables, lanes)
+        return
+    geometry = strides, pads, dilation, groups, lanes
+    scheme = _scheme(conv_tables.describe_forward, x.dtype, shapes, *geometry)
+    if scheme is None:
+        walk(out, x, w, conv_tables.forward(*shapes, *geometry))
+    else:
+        tiles = winograd_tables.forward(*shapes, strides, pads, scheme, lanes, get_num_threads())
+        winograd(out, x, w, tiles)
 
 
 def conv_input_grad(out, g, w, strides, pads, dilation, groups):
     """Adjoint of `conv` in `x`: <conv(x, w), g> = <x, conv_input_grad(g, w)>."""
-    geometry = g.shape, w.shape, out.shape, strides, pads, dilation, groups
-    if not _is_empty(out, g, w):
-        walk(out, g, w, conv_tables.input_grad(*geometry, _lanes(g)))
+    if _is_empty(out, g, w):
+        return
+    out, g = _as_line(strides, pads, w.shape, out, g)
+    lanes, shapes = max(1, float32_lanes() * 4 // g.itemsize), (g.shape, w.shape, out.shape)
+    if _is_depthwise(out.shape, w.shape, groups):
+        tables = conv_tables.input_grad(*shapes, strides, pads, dilation, groups, lanes)
+        conv_depthwise.depthwise(out, g, w, tables, lanes)
+        return
+    geometry = strides, pads, dilation, groups, lanes
+    scheme = _scheme(conv_tables.describe_input_grad, g.dtype, shapes, *geometry)
+    if scheme is None:
+        walk(out, g, w, conv_tables.input_grad(*shapes, *geometry))
+    else:
+        tiles = winograd_tables.input_grad(*shapes, strides, pads, scheme, lanes, get_num_threads())
+        winograd(out, g, w, tiles)
 
 
 def conv_weight_grad(out, x, g, strides, pads, dilation, groups):
     """Adjoint of `conv` in `w`: <conv(x, w), g> = <w, conv_weight_grad(x, g)>."""
-    geometry = x.shape, out.shape, g.shape, strides, pads, dilation, groups
-    if not _is_empty(out, x, g):
-        weight_sums(out, x, g, conv_tables.forward(*geometry, _lanes(x)))
+    if _is_empty(out, x, g):
+        return
+    x, g = _as_line(strides, pads, out.shape, x, g)
+    lanes, shapes = max(1, float32_lanes() * 4 // x.itemsize), (x.shape, out.shape, g.shape)
+    geometry = strides, pads, dilation, groups, lanes
+    if _is_depthwise(x.shape, out.shape, groups):
+        tables = conv_tables.forward(*shapes, *geometry)
+        conv_depthwise.depthwise_weights(out, x, g, tables, lanes)
+        return
+    scheme = _scheme(conv_tables.describe_forward, x.dtype, shapes, *geometry)
+    if scheme is None:
+        walk_weights(out, x, g, conv_tables.forward(*shapes, *geometry))
+    else:
+        tiles = weight_grad(*shapes, strides, pads, scheme, lanes)
+        winograd_weights(out, x, g, tiles)

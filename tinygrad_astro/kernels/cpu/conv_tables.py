@@ -46,26 +46,27 @@ def _input_grad_axis(source, target, taps, stride, pad, dilation):
     return Axis(source, target, 1, stride, tuple(phases))
 
 
-def _record(names):
+def record(names):
+    """Make the type of a record of integers, whose fields compiled code reads by name."""
     return np.dtype([(name, np.int64) for name in names.split()])
 
 
 # An axis with `units` values of u, cut in `blocks` of up to `block`. Displacements run over `span`
 # rows from `first` on; a block sees at most `window` rows.
-AXIS = _record("source target step spread units first span block blocks window")
+AXIS = record("source target step spread units first span block blocks window")
 
 # Each of the groups makes `columns` channels of the target from `depth` channels of the source.
 # The shifts lead from one group to the next, weight_step from one column to the next.
-CHANNELS = _record(
+CHANNELS = record(
     "source target groups depth columns source_shift target_shift weight_shift weight_step"
 )
 
 # A phase starts at pixel (row, column) of the target and owns a part of each table.
-PHASE = _record("row column first_step depth first_pixel pixel_columns")
+PHASE = record("row column first_step depth first_pixel pixel_columns")
 
 # A block of pixels is divided into `splits` tasks of `split` columns each. Where windows reach over
 # the edge they are `copied`, with their padding.
-WORK = _record("splits split copied")
+WORK = record("splits split copied")
 
 
 class Tables(NamedTuple):
@@ -84,6 +85,8 @@ class Tables(NamedTuple):
     targets: np.ndarray
     work: np.ndarray
     counts: tuple  # of panels to pack, and of tasks
+    blocks: int
+    packed_columns: int  # of a group, in whole vectors
     packed_size: int
     window_size: int
 
@@ -99,13 +102,13 @@ def _axes_record(images, axes, source_channels):
     units = [-(-axis.target // axis.spread) for axis in axes]
     seen = source_channels * axes[0].step * axes[1].step
     blocks = _cut(images, units, max(48, min(_PIXELS, _WINDOW // seen)))
-    record = np.zeros(2, AXIS)
+    axis_records = np.zeros(2, AXIS)
     for i, (axis, number, block) in enumerate(zip(axes, units, blocks, strict=True)):
         reach = [e for pairs in axis.phases for _, e in pairs] or [0]
         span = max(reach) - min(reach) + 1
         window = (block - 1) * axis.step + span
-        record[i] = (*axis[:4], number, min(reach), span, block, -(-number // block), window)
-    return record
+        axis_records[i] = (*axis[:4], number, min(reach), span, block, -(-number // block), window)
+    return axis_records
 
 
 def _work(images, record, channels, phases, lanes, copied):
@@ -116,7 +119,7 @@ def _work(images, record, channels, phases, lanes, copied):
     split = -(-panels // splits) * wide
     splits = -(-columns // split)
     counts = panels * channels[2] * len(phases), blocks * splits
-    return np.array([(splits, split, copied)], WORK), counts
+    return np.array([(splits, split, copied)], WORK), counts, blocks
 
 
 def _build(images, axes, channels, w_shape, reduction_step, lanes):
@@ -125,6 +128,8 @@ def _build(images, axes, channels, w_shape, reduction_step, lanes):
     source, target, depth = channels[0], channels[1], np.arange(channels[3])
     last = record["first"] + (record["units"] - 1) * record["step"] + record["span"] - 1
     copied = bool((record["first"] < 0).any() or (last >= record["source"]).any())
+    # Depthwise kernels read whole vectors, which must not reach past the last pixel of all.
+    copied = copied or (channels[2] == source and source % lanes != 0)
     line = source * (columns["window"] if copied else columns["source"])
     tap_size = w_shape[2] * w_shape[3]
     phases, tables = [], [[], [], [], []]
@@ -146,6 +151,7 @@ def _build(images, axes, channels, w_shape, reduction_step, lanes):
         phases.append((row, column, first_step, parts[0].size, first_pixel, pixel_columns))
         for table, part in zip(tables, parts, strict=True):
             table.append(part.ravel())
+    packed = -(-channels[4] // lanes) * lanes
     joined = [np.concatenate(table).astype(np.int64) for table in tables]
     return Tables(
         record,
@@ -153,8 +159,9 @@ def _build(images, axes, channels, w_shape, reduction_step, lanes):
         np.array(phases, PHASE),
         *joined,
         *_work(images, record, channels, phases, lanes, copied),
-        channels[2] * len(joined[0]) * -(-channels[4] // lanes) * lanes,
-        int(record["window"].prod()) * channels[0] if copied else 0,
+        packed,
+        channels[2] * len(joined[0]) * packed,
+        int(record["window"].prod()) * channels[0] + lanes if copied else 0,
     )
 
 

@@ -1,85 +1,128 @@
-"""Direct gradient of a convolution's weights: the forward walk with its two tables exchanged.
+"""The gradient of a convolution's weights, directly: windows of the input times the gradient.
 
-Row (a, b, c) of the gradient is a sum over pixels, so where the forward walk steps from tap to tap
-this one steps from pixel to pixel. The work is divided in two ways that do not depend on the number
-of threads: a small gradient by pixels, each chunk summing into a copy of its own that is added up
-in order at the end; a large one by its rows.
+The product of conv_direct.py with its tables swapped: the sum now runs over the pixels of a block,
+and the rows of the result are the taps. Blocks are dealt to a number of chunks that depends on the
+geometry alone; each chunk sums up its own, and the chunks are added in order, so that the result
+has the same bits on any number of threads.
 """
+
+import functools
 
 import numpy as np
 from numba import get_thread_id, prange
 
-from .conv_direct import _block, _open, _pixels, _whole, flat
+from .conv_direct import block_at, count_pixels, open_window, whole
+from .conv_tables import record
 from .product import WIDEST, product
 from .scratch import in_use, scratch
-from .simd import float32_lanes, lanes
-from .target import get_num_threads, inline, parallel
+from .simd import clear, copy, lanes
+from .target import inline, parallel, started_threads
+from .windows import flat
 
-_TASKS = 8  # parts of the work, whatever the number of threads
-_LARGE = 1 << 17  # numbers in a gradient from which on it is divided by rows: 8 copies are 4 MiB
-
-
-@inline
-def _pack_gradient(packed, g, first, targets, columns):
-    """Copy the pixels of a block as panels for `product`, filled up to whole vectors."""
-    wide, to = WIDEST * lanes(g), 0
-    for begin in range(0, columns, wide):
-        count = min(wide, columns - begin)
-        width = _whole(count, lanes(g))
-        for t in range(len(targets)):
-            row = first + targets[t] + begin
-            for j in range(count):
-                packed[to + j] = g[row + j]
-            for j in range(count, width):
-                packed[to + j] = 0
-            to += width
+# Numbers that the chunks may hold together, and that one task adds up at the end.
+_PARTIAL = 4 * 1024 * 1024
+_SLICE = 4096
 
 
 @inline
-def _add_block(sums, g, x, packed, window, number, low, high, job, tables):
-    """Add what one block of pixels gives to rows `low` to `high` of each group."""
-    axes, channels, phases, steps, starts, targets = tables
-    rows, columns, c, f = axes[0], axes[1], channels[0], phases[0]
-    n, u, v = _block(number, axes)
-    seen, first = _open(window, x, n, u, v, axes, channels, job.copied)
+def _pack(packed, g, corner, targets, columns):
+    """Copy the gradient at the pixels of a block as panels for `product`."""
+    size = lanes(g)
+    wide, depth = WIDEST * size, len(targets)
+    for first in range(0, columns, wide):
+        some = min(wide, columns - first)
+        width = whole(some, size)
+        for t in range(depth):
+            to = first * depth + t * width
+            copy(packed, to, g, corner + targets[t] + first, some)
+            clear(packed, to + some, width - some)
+
+
+@inline
+def _add_block(partial, x, g, window, packed, number, begin, end, fresh, copied, tables):
+    """Add the part of one block of pixels to the taps from `begin` to `end`."""
+    axes, channels, phases, steps, weights, starts, targets = tables
+    rows, columns, c = axes[0], axes[1], channels[0]
+    n, u, v = block_at(number, axes)
+    seen, first = open_window(window, x, n, u, v, axes, channels, copied)
     corner = ((n * rows.target + u) * columns.target + v) * c.target
-    count = _pixels(f, u, v, axes)
-    out_rows = np.arange(low, high) * c.target
+    pixels = count_pixels(phases[0], u, v, axes)
     for group in range(c.groups):
         shift = group * c.target_shift
-        _pack_gradient(packed, g, corner + shift, targets[:count], c.columns)
+        _pack(packed, g, corner + shift, targets[:pixels], c.columns)
         product(
-            sums, shift, out_rows, seen, first + group * c.source_shift, steps[low:high],
-            starts[:count], packed, 0, c.columns, True,
-        )  # fmt: skip
+            partial,
+            shift,
+            weights[begin:end],
+            seen,
+            first + group * c.source_shift,
+            steps[begin:end],
+            starts[:pixels],
+            packed,
+            0,
+            c.columns,
+            not fresh,
+        )
+
+
+@inline
+def _add_slice(out, partials, first, last):
+    """out[first:last] = the sum of the chunks, in their order."""
+    for i in range(first, last):
+        total = partials[0, i]
+        for chunk in range(1, len(partials)):
+            total += partials[chunk, i]
+        out[i] = total
+
+
+@inline
+def _task(stage, i, out, x, g, partials, window, packed, work, job, tables):
+    """Sum up one part of the taps over one chunk of blocks, or add up one slice of all chunks."""
+    if stage == 1:
+        _add_slice(out, partials, i * _SLICE, min((i + 1) * _SLICE, len(out)))
+        return
+    j, steps = job[0], tables[3]
+    chunk, begin = i // j.splits, i % j.splits * j.split
+    end, partial = min(begin + j.split, len(steps)), partials[chunk]
+    first, last = chunk * j.blocks // j.chunks, (chunk + 1) * j.blocks // j.chunks
+    if first == last:
+        clear(partial, 0, len(out))
+    for block in range(first, last):
+        fresh, copied = block == first, work[0].copied
+        _add_block(partial, x, g, window, packed, block, begin, end, fresh, copied, tables)
 
 
 @parallel
-def _sum_chunks(
-    sums, g, x, packed, windows, blocks, parts, axes, channels, phases, steps, starts, targets, work
-):
-    tables, chunks = (axes, channels, phases, steps, starts, targets), len(sums)
-    for task in prange(chunks * parts):
-        chunk, part, thread = np.int64(task) // parts, np.int64(task) % parts, get_thread_id()
-        low, high = part * len(steps) // parts, (part + 1) * len(steps) // parts
-        mine, panel, window = sums[chunk], packed[thread], windows[thread]
-        mine[low * channels[0].target : high * channels[0].target] = 0
-        for number in range(chunk * blocks // chunks, (chunk + 1) * blocks // chunks):
-            _add_block(mine, g, x, panel, window, number, low, high, work[0], tables)
+def _run(
+    stage, count, out, x, g, partials, windows, packs, axes, channels, phases, steps, weights,
+    starts, targets, work, job,
+):  # fmt: skip
+    for i in prange(count):
+        tables, k = (axes, channels, phases, steps, weights, starts, targets), get_thread_id()
+        _task(stage, np.int64(i), out, x, g, partials, windows[k], packs[k], work, job, tables)
 
 
-def weight_sums(out, x, g, tables):
-    """Compute the gradient of the weights, from the tables of the forward walk."""
-    blocks = len(x) * int(tables.axes["blocks"].prod())
-    chunks = 1 if out.size >= _LARGE else max(1, min(_TASKS, blocks))
-    parts = -(-_TASKS // chunks) if len(tables.steps) >= 2 * _TASKS else 1
-    width = int(tables.channels[0]["columns"]) + float32_lanes()  # filled up to whole vectors
+# How blocks are dealt: to `chunks`, with the taps cut into `splits` of up to `split`.
+JOB = record("blocks chunks splits split")
+
+
+@functools.lru_cache(maxsize=512)
+def _job(blocks, size, rows):
+    """Choose chunks and splits for weights of a size, whose taps and channels make so many rows."""
+    chunks = max(1, min(blocks, 16, _PARTIAL // max(1, size)))
+    splits = max(1, min(-(-8 // chunks), rows // 48))
+    split = -(-rows // splits)
+    return chunks, -(-rows // split), np.array([(blocks, chunks, -(-rows // split), split)], JOB)
+
+
+def walk_weights(out, x, g, tables):
+    """Compute the gradient of the weights from the tables of the convolution itself."""
+    chunks, splits, job = _job(tables.blocks, out.size, len(tables.steps))
+    threads, block = started_threads(), len(tables.targets) * tables.packed_columns
     with in_use:
-        threads = get_num_threads()
-        sums = scratch("sums", chunks, out.size, out.dtype)
-        packed = scratch("gradient", threads, len(tables.targets) * width, out.dtype)
+        partials = scratch("weight gradients", chunks, out.size, out.dtype)
         windows = scratch("windows", threads, tables.window_size, out.dtype)
-        arguments = sums, flat(g), flat(x), packed, windows, blocks, parts
-        walk = tables.axes, tables.channels, tables.phases, tables.steps, tables.starts
-        _sum_chunks(*arguments, *walk, tables.targets, tables.work)
-        np.add.reduce(sums[:, : out.size], axis=0, out=out.reshape(-1))
+        packs = scratch("gradient panels", threads, block, out.dtype)
+        arguments = flat(out), flat(x), flat(g), partials, windows, packs, *tables[:8], job
+        _run(0, chunks * splits, *arguments)
+        _run(1, -(-out.size // _SLICE), *arguments)

@@ -4,7 +4,7 @@ LLVM gives up on vectorising loops with many unknown strides, so the kernels say
 `load(a, i)` reads the vector that starts at element i of the flat array `a`, and vectors add,
 subtract and multiply lane by lane, so that a kernel reads like the mathematics:
 
-    store(out, i, load(x, i) * load(y, i) + splat(a[0]))
+    store(out, i, splat(scale) * (load(x, i) - load(y, i)))
 
 A vector has as many lanes as the processor's registers hold: 16, 8 or 4 of float32, half as many
 of float64. TINYGRAD_ASTRO_SIMD=scalar (or 4, 8, 16) forces a number, to test the others' code.
@@ -156,32 +156,19 @@ def splat(typing, number):
 
 
 @intrinsic
-def prefetch_line(typing, array, index, write):
-    """Ask for the cache line of element `index` before it is used; it need not exist.
-
-    With `write` the line comes ready to be written.
-    """
-    kind = int(write.literal_value)
+def multiply_add(typing, left, right, total):
+    """left * right + total in each lane, rounded once where the processor can."""
 
     def build(context, builder, signature, args):
-        pointer = address(context, builder, array, *args[:2], ir.IntType(8))
-        i32 = ir.IntType(32)
-        flags = [i32(kind), i32(PFL), i32(1)]
-        kind_of = ir.FunctionType(ir.VoidType(), [pointer.type, i32, i32, i32])
-        function = cgutils.get_or_insert_function(builder.module, kind_of, "llvm.prefetch.p0")
-        builder.call(function, [pointer, *flags])
-        return context.get_dummy_value()
+        return call_llvm(builder, "llvm.fmuladd.{}", args[0].type, args[0].type, args)
 
-    return types.void(array, types.intp, write), build
-
-
-PFL = int(os.environ.get("PFL", "2"))
+    return left(left, right, total), build
 
 
 def _lane_by_lane(symbol, instruction):
     """Let compiled code apply a Python operator to two vectors of one kind.
 
-    "contract" lets LLVM fuse a product with the sum that takes it, as everywhere in our kernels.
+    Nothing allows LLVM to fuse them: it would choose differently from one compilation to the next.
     """
 
     @type_callable(symbol)
@@ -190,7 +177,7 @@ def _lane_by_lane(symbol, instruction):
 
     @lower_builtin(symbol, Vector, Vector)
     def build(context, builder, signature, args):
-        return getattr(builder, instruction)(*args, flags=("contract",))
+        return getattr(builder, instruction)(*args)
 
 
 _lane_by_lane(operator.add, "fadd")

@@ -1,0 +1,24 @@
+"""Pieces of images: copied with zeros beyond the edge, or seen as one line of numbers."""
+
+from .simd import clear, copy
+from .target import inline
+
+
+def flat(array):
+    """View as one line of numbers; a read-only one is copied, as it would be a type of its own."""
+    return array.reshape(-1) if array.flags.writeable else array.flatten()
+
+
+@inline
+def copy_window(window, source, n, rows, columns, depth, top, left, height, width):
+    """Copy `height` x `width` pixels from (top, left) on of image n, of rows x columns pixels."""
+    begin, end = max(0, -left), max(0, min(width, columns - left))
+    for i in range(height):
+        to = i * width * depth
+        if top + i < 0 or top + i >= rows or begin >= end:
+            clear(window, to, width * depth)
+            continue
+        first = ((n * rows + top + i) * columns + left + begin) * depth
+        clear(window, to, begin * depth)
+        copy(window, to + begin * depth, source, first, (end - begin) * depth)
+        clear(window, to + end * depth, (width - end) * depth)

@@ -1,0 +1,185 @@
+"""Winograd convolution and its input gradient: 36 products per tile of m x m outputs.
+
+Weights, windows and outputs go through the transforms of winograd_points.py along both axes; in
+between, each of the 36 points is a matrix product of tiles by channels. For 3 x 3 kernels that is
+36 multiplications where the direct sum takes 144. The tables are those of winograd_tables.py.
+
+The work has two stages, of one parallel launch each. Where there are many tiles, all weights are
+transformed first, and then each task does a block of tiles from windows to outputs. Where the
+transformed weights would outweigh the tiles, as deep in a U-Net, all windows are transformed first,
+and each task does one panel of outputs for all tiles, with its weights transformed on the way.
+"""
+
+import numpy as np
+from numba import get_thread_id, prange
+
+from .product import WIDEST, product
+from .scratch import in_use, scratch
+from .simd import float32_lanes, lanes, load, store, store_first
+from .target import inline, parallel, started_threads
+from .windows import copy_window, flat
+from .winograd_points import transform_outputs, transform_weights, transform_window
+from .winograd_tables import TERMS, TILES, WEIGHTS, WINDOWS
+
+# Vectors of an edge tile's outputs, or of the weights of a term.
+_GRID = 36
+
+
+@inline
+def _load_weights(grid, k, w, start, step, count):
+    """Read one vector of weights into place k of a grid: zeros for no tap and beyond `count`."""
+    size = lanes(w)
+    if step == 1 and start >= 0 and count == size:
+        store(grid, k * size, load(w, start))
+        return
+    for i in range(size):
+        grid[k * size + i] = w[start + i * step] if start >= 0 and i < count else 0
+
+
+@inline
+def _weights(u, apart, first, w, panel, begin, end, shape, outputs, taps, grid):
+    """Transform the weights of some terms for one panel of outputs, as `product` wants them."""
+    g, size = shape[0], lanes(w)
+    v, stop = panel * WIDEST, min((panel + 1) * WIDEST, len(outputs))
+    for d in range(begin, min(end, g.depth)):
+        for i in range(v, stop):
+            o = outputs[i]
+            for k in range(g.r * g.r):
+                tap = taps[d, o.phase, k]
+                start = tap + o.channel * g.weight_step if tap >= 0 else tap
+                _load_weights(grid, k, w, start, g.weight_step, o.count)
+            to = first + ((d - begin) * (stop - v) + i - v) * size
+            transform_weights(g.scheme, u, to, g.points * apart, apart, grid, 0, g.r * size, size)
+
+
+@inline
+def tile_at(t, axes):
+    """Find the image of tile t, and its row and column among the tiles of that image."""
+    rows, columns = axes[0], axes[1]
+    line = t // columns.tiles
+    return line // rows.tiles, line % rows.tiles, t % columns.tiles
+
+
+@inline
+def transform_tile(v, first, source, patch, t, begin, end, axes, shape, near, cut):
+    """Transform some input vectors of tile t, straight from the source where it lies inside."""
+    rows, columns, g = axes[0], axes[1], shape[0]
+    n, down, along = tile_at(t, axes)
+    top = down * g.m * rows.step + rows.first
+    left = along * g.m * columns.step + columns.first
+    base = ((n * rows.source + top) * columns.source + left) * g.source
+    inside = top >= 0 and top + rows.patch <= rows.source and base + g.reach <= len(source)
+    apart = g.inputs * lanes(source)
+    if inside and left >= 0 and left + columns.patch <= columns.source:
+        row, column = rows.step * columns.source * g.source, columns.step * g.source
+        for i in range(begin, end):
+            to, at = first + i * lanes(source), base + near[i]
+            transform_window(g.scheme, v, to, g.points * apart, apart, source, at, row, column)
+    else:
+        sizes = rows.source, columns.source, g.source
+        copy_window(patch, source, n, *sizes, top, left, rows.patch, columns.patch)
+        row, column = rows.step * columns.patch * g.source, columns.step * g.source
+        for i in range(begin, end):
+            to, at = first + i * lanes(source), cut[i]
+            transform_window(g.scheme, v, to, g.points * apart, apart, patch, at, row, column)
+
+
+@inline
+def _write_tile(out, y, first, apart, t, begin, end, axes, shape, outputs, grid):
+    """Transform output vectors `begin` to `end` of tile t back and write what lies in the image."""
+    rows, columns, g, size = axes[0], axes[1], shape[0], lanes(out)
+    n, down, along = tile_at(t, axes)
+    row, column = rows.spread * columns.target * g.target, columns.spread * g.target
+    for v in range(begin, end):
+        o = outputs[v]
+        i, j = down * g.m * rows.spread + o.row, along * g.m * columns.spread + o.column
+        height = min(g.m, (rows.target - i + rows.spread - 1) // rows.spread)
+        width = min(g.m, (columns.target - j + columns.spread - 1) // columns.spread)
+        to = ((n * rows.target + i) * columns.target + j) * g.target + o.channel
+        y_first = first + (v - begin) * size
+        if height == g.m and width == g.m and o.count == size:
+            transform_outputs(g.scheme, out, to, row, column, y, y_first, g.points * apart, apart)
+            continue
+        transform_outputs(g.scheme, grid, 0, g.m * size, size, y, y_first, g.points * apart, apart)
+        for k in range(max(0, height) * max(0, width)):
+            i, j = k // width, k % width
+            store_first(out, to + i * row + j * column, load(grid, (i * g.m + j) * size), o.count)
+
+
+@inline
+def _tiles(out, source, u, v, y, patch, grid, number, tables):
+    """Do one block of tiles: windows to points, products of the points, points to outputs."""
+    axes, shape, outputs, near, cut, places, tile_inputs, tile_outputs = tables
+    g, size, begin = shape[0], lanes(out), number * shape[0].block
+    tiles = min(g.block, g.tiles - begin)
+    starts, ends, inputs = tile_inputs[:tiles], tile_outputs[:tiles], g.inputs * size
+    for t in range(tiles):
+        transform_tile(v, starts[t], source, patch, begin + t, 0, g.inputs, axes, shape, near, cut)
+    columns = len(outputs) * size
+    for x in range(g.points**2):
+        product(y, x * columns, ends, v, x * inputs, starts, places, u, x * g.apart, columns, False)
+    for t in range(tiles):
+        first, count = ends[t], len(outputs)
+        _write_tile(out, y, first, columns, begin + t, 0, count, axes, shape, outputs, grid)
+
+
+@inline
+def _panel(out, w, u, v, y, grid, panel, tables, taps):
+    """Do one panel of output vectors for all tiles, a part of the sum after another."""
+    axes, shape, outputs, _, _, places, starts, ends = tables
+    g, size, begin = shape[0], lanes(out), panel * WIDEST
+    end, inputs = min(begin + WIDEST, len(outputs)), g.inputs * size
+    columns, apart = (end - begin) * size, TERMS * (end - begin) * size
+    for d in range(0, g.depth, TERMS):
+        _weights(u, apart, 0, w, panel, d, d + TERMS, shape, outputs, taps, grid)
+        some = places[d : d + TERMS]
+        for x in range(g.points**2):
+            product(y, x * columns, ends, v, x * inputs, starts, some, u, x * apart, columns, d > 0)
+    for t in range(g.tiles):
+        _write_tile(out, y, ends[t], columns, t, begin, end, axes, shape, outputs, grid)
+
+
+@inline
+def _task(stage, i, out, source, w, u, v, y, patch, grid, tables, taps):
+    """Do task i of a stage."""
+    axes, shape, outputs, near, cut, _, starts, _ = tables
+    g = shape[0]
+    if stage == WEIGHTS:
+        parts = (g.depth + TERMS - 1) // TERMS
+        panel, begin = i // parts, i % parts * TERMS
+        width = min(WIDEST, len(outputs) - panel * WIDEST)
+        first = (panel * WIDEST * g.depth + begin * width) * lanes(w)
+        end = begin + TERMS
+        _weights(u, g.apart, first, w, panel, begin, end, shape, outputs, taps, grid)
+    elif stage == TILES:
+        _tiles(out, source, u, v, y, patch, grid, i, tables)
+    elif stage == WINDOWS:
+        transform_tile(v, starts[i], source, patch, i, 0, g.inputs, axes, shape, near, cut)
+    else:
+        _panel(out, w, u, v, y, grid, i, tables, taps)
+
+
+@parallel
+def _run(
+    stage, count, out, source, w, u, v, y, patches, grids, axes, shape, outputs, near, cut,
+    places, taps, starts, ends,
+):  # fmt: skip
+    for i in prange(count):
+        tables, k = (axes, shape, outputs, near, cut, places, starts, ends), get_thread_id()
+        # Weights or windows have one row, for all threads to share, or one row each.
+        mine = u[min(k, len(u) - 1)], v[min(k, len(v) - 1)], y[k], patches[k], grids[k]
+        _task(stage, np.int64(i), out, source, w, *mine, tables, taps)
+
+
+def winograd(out, source, w, tables):
+    """Compute what `tables` describe: a convolution or its gradient with respect to the input."""
+    names = "winograd weights", "winograd windows", "winograd outputs", "winograd patch"
+    with in_use:
+        memory = [
+            scratch(name, rows, size, out.dtype)
+            for name, (rows, size) in zip(names, tables.memory, strict=True)
+        ]
+        grids = scratch("winograd grid", started_threads(), _GRID * float32_lanes(), out.dtype)
+        arguments = flat(out), flat(source), flat(w), *memory, grids, *tables[:9]
+        for stage, count in zip(tables.stages, tables.counts, strict=True):
+            _run(stage, count, *arguments)
