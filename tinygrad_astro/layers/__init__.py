@@ -7,6 +7,7 @@ from tinygrad_astro.layers.core import Dense, Flatten, Permute, RepeatVector, Re
 from tinygrad_astro.layers.fitting import CropTo, PadToMultiple
 from tinygrad_astro.layers.input import Input, InputLayer
 from tinygrad_astro.layers.layer import Layer
+from tinygrad_astro.layers.maxout import Maxout
 from tinygrad_astro.layers.merging import (
     Add,
     Average,
@@ -68,8 +69,8 @@ __all__ = [
     "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D",
     "GroupNormalization", "Input", "InputLayer", "L2Pooling1D", "L2Pooling2D", "Layer",
     "LayerNormalization", "LeakyReLU", "MaxPooling1D", "MaxPooling2D", "MaxUnpooling2D", "Maximum",
-    "Minimum", "Multiply", "PReLU", "PadToMultiple", "Permute", "ReLU", "RepeatVector", "Rescaling",
-    "Reshape", "SeparableConv2D", "Softmax", "SpatialDropout1D", "SpatialDropout2D", "Subtract",
+    "Maxout", "Minimum", "Multiply", "PReLU", "PadToMultiple", "Permute", "ReLU", "RepeatVector",
+    "Rescaling", "Reshape", "SeparableConv2D", "Softmax", "SpatialDropout1D", "SpatialDropout2D", "Subtract",
     "SumPooling1D", "SumPooling2D", "Symbol", "UpSampling1D", "UpSampling2D", "ZeroPadding1D",
     "ZeroPadding2D", "add", "average", "concatenate", "maximum", "minimum", "multiply", "subtract",
 ]  # fmt: skip
