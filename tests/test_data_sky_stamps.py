@@ -128,3 +128,19 @@ def test_refusals(arguments, words):
 
 def test_no_object_is_an_empty_set():
     assert galaxies(0).images.shape == (0, 64, 64, 3)
+
+
+def test_discs_without_arms_are_smooth_and_nothing_changes_where_all_have_them():
+    options = {"size": 32, "seed": 3, "types": ("disc",), "snr": (100, 200)}
+    smooth = galaxies(12, arms=0.0, rings=0.0, bars=0.0, **options)
+    assert (smooth.truth["arms"] == 0).all()
+    axis = np.arange(32) - 15.5
+    for model, row in zip(smooth.models[..., 1], smooth.truth, strict=True):
+        # Point symmetry about the centre, up to what a centre between pixels takes from it.
+        x, y = axis[None, :] - (row["x"] - 15.5), axis[:, None] - (row["y"] - 15.5)
+        odd = (model * x).sum() / model.sum(), (model * y).sum() / model.sum()
+        assert np.hypot(*odd) < 0.6
+    half = galaxies(60, arms=0.5, **options).truth["arms"] > 0
+    assert 0.25 < half.mean() < 0.75
+    same = galaxies(3, arms=1.0, **options)
+    np.testing.assert_array_equal(same.images, galaxies(3, **options).images)

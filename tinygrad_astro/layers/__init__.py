@@ -70,7 +70,8 @@ __all__ = [
     "GroupNormalization", "Input", "InputLayer", "L2Pooling1D", "L2Pooling2D", "Layer",
     "LayerNormalization", "LeakyReLU", "MaxPooling1D", "MaxPooling2D", "MaxUnpooling2D", "Maximum",
     "Maxout", "Minimum", "Multiply", "PReLU", "PadToMultiple", "Permute", "ReLU", "RepeatVector",
-    "Rescaling", "Reshape", "SeparableConv2D", "Softmax", "SpatialDropout1D", "SpatialDropout2D", "Subtract",
-    "SumPooling1D", "SumPooling2D", "Symbol", "UpSampling1D", "UpSampling2D", "ZeroPadding1D",
-    "ZeroPadding2D", "add", "average", "concatenate", "maximum", "minimum", "multiply", "subtract",
+    "Rescaling", "Reshape", "SeparableConv2D", "Softmax", "SpatialDropout1D", "SpatialDropout2D",
+    "Subtract", "SumPooling1D", "SumPooling2D", "Symbol", "UpSampling1D", "UpSampling2D",
+    "ZeroPadding1D", "ZeroPadding2D", "add", "average", "concatenate", "maximum", "minimum",
+    "multiply", "subtract",
 ]  # fmt: skip

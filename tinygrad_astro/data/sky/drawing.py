@@ -31,6 +31,7 @@ def draw_object(
     radius: Range,
     bars: float = 0.3,
     rings: float = 0.12,
+    arms: float = 1.0,
 ) -> Source:
     """Draw distance and luminosity until the size on the sky lies within `radius`, in pixels."""
     if kind == "point source":
@@ -45,7 +46,7 @@ def draw_object(
     size = float(np.clip(size, *radius))
     counts = camera.counts(apparent_magnitude(kind, absolute, redshift))
     place = counts, redshift, size
-    return make_galaxy(rng, kind, camera.bands, camera.reference, *place, bars, rings)
+    return make_galaxy(rng, kind, camera.bands, camera.reference, *place, bars, rings, arms)
 
 
 def draw_model(

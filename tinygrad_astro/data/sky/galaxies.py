@@ -25,6 +25,7 @@ def make_galaxy(
     radius: float,
     bars: float = 0.3,
     rings: float = 0.12,
+    arms: float = 1.0,
 ) -> Source:
     """Draw the structure and the colours of a galaxy of given type, flux, redshift and size.
 
@@ -39,13 +40,15 @@ def make_galaxy(
         Total counts, redshift, and the effective radius in pixels of the main part.
     bars, rings : float
         Probability that a disc that is not edge-on has a bar, a ring.
+    arms : float
+        Probability that a disc has arms; it is a lenticular otherwise.
 
     Returns
     -------
     Source
     """
     if kind == "disc":
-        source, parts = disc(rng, radius, bars, rings)
+        source, parts = disc(rng, radius, bars, rings, arms)
     else:
         source, parts = {"spheroid": spheroid, "irregular": irregular}[kind](rng, radius)
     source.redshift = redshift

@@ -50,12 +50,13 @@ def spheroid(rng: np.random.Generator, radius: float) -> tuple[Source, list[Part
 
 
 def disc(
-    rng: np.random.Generator, radius: float, bars: float, rings: float
+    rng: np.random.Generator, radius: float, bars: float, rings: float, arms: float = 1.0
 ) -> tuple[Source, list[Part]]:
     """Draw an inclined exponential disc of effective radius `radius`, with arms and maybe a bulge.
 
     The axis ratio is that of a disc of thickness 0.18 under a random inclination (Hubble 1926);
-    `bars` and `rings` are probabilities.
+    `bars`, `rings` and `arms` are probabilities. A disc without arms is a lenticular: smooth, and
+    of older stars.
     """
     cosine, angle = rng.uniform(0.0, 1.0), rng.uniform(0, 180)
     q = math.sqrt(_THICKNESS**2 + (1 - _THICKNESS**2) * cosine**2)
@@ -79,6 +80,11 @@ def disc(
         stars = (young + 0.35, dust)
         parts.append(Part(Ring(at, 0.12 * at), _UNKNOWN, q, angle, share=source.ring, stars=stars))
     left -= source.bar + source.ring
+    # Not even asked where all have arms, so that such a sky keeps its bits.
+    if arms < 1 and rng.random() >= arms:
+        stars = (young * rng.uniform(0.05, 0.5), 0.5 * dust)
+        smooth = Part(Sersic(radius, 1.0), _UNKNOWN, q, angle, share=left, stars=stars)
+        return source, [*parts, smooth]
     return source, parts + _armed_disc(rng, source, left, young, dust)
 
 

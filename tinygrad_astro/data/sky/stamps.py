@@ -72,6 +72,7 @@ def galaxies(
     radius: Range = (3.0, 8.0),
     bars: float = 0.3,
     rings: float = 0.12,
+    arms: float = 1.0,
     psf=3.0,
     sky=400.0,
     read_noise=5.0,
@@ -103,6 +104,8 @@ def galaxies(
         Range of the effective radius of the main component, in pixels.
     bars, rings : float
         Probability that a disc that is not edge-on has a bar, a ring.
+    arms : float
+        Probability that a disc has arms; it is a smooth lenticular otherwise.
     voters : int
         Number of votes per object.
     start : int
@@ -139,7 +142,7 @@ def galaxies(
             artefact = str(rng.choice(("faint", *ARTEFACTS)))
             target = rng.uniform(1.0, 4.0) if artefact == "faint" else target
         x, y = (size - 1) / 2 + rng.uniform(-1, 1, 2)
-        source = draw_object(rng, camera, true, radius, bars, rings)
+        source = draw_object(rng, camera, true, radius, bars, rings, arms)
         model = draw_model(camera, source, size, x, y, target)
         source.type = kind
         fill_row(row, source, camera, x, y)
