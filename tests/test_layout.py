@@ -13,10 +13,11 @@ PACKAGE = Path(__file__).parents[1] / "tinygrad_astro"
 # Each part may import those before it, and itself. "tinygrad_astro" is the package as a whole; what
 # comes after it are applications, which `import tinygrad_astro` leaves alone.
 ORDER = """
-    _version files extras modes shapes kernels arrays writes tape reverse pullback ops tensor autodiff
-    testing random initializers activations schedules losses metrics optimizers layers
-    checkpoints callbacks training models data mosaic explain photoz spectra cuda
-    tinygrad_astro segmentation commands cli
+    _version files extras bounds modes shapes kernels arrays writes tape reverse pullback
+    ops tensor autodiff testing random initializers activations schedules losses metrics
+    optimizers layers
+    checkpoints callbacks training models data mosaic explain photoz spectra morphology cuda
+    tinygrad_astro segmentation sizes deblending commands cli
 """.split()
 
 

@@ -8,7 +8,7 @@ _PACKAGES = {
     "astropy": ("FITS files and astropy tables", "astro"),
     "h5py": ("HDF5 files", "astro"),
     "matplotlib": ("pictures", "plot"),
-    "scipy": ("convolution matrices", "explain"),
+    "scipy": ("convolution matrices and profile fits", "explain"),
 }
 
 

@@ -1,6 +1,6 @@
 """`tinygrad-astro train TASK`: train a network on a survey's own images."""
 
-from tinygrad_astro.commands import train_photoz, train_spectra
+from tinygrad_astro.commands import train_morphology, train_photoz, train_sizes, train_spectra
 from tinygrad_astro.commands.arguments import count, describe, seed, share, stages
 
 EXAMPLE = "tinygrad-astro train segmentation --images g.fits r.fits --labels seg.fits.gz --out run"
@@ -11,8 +11,10 @@ def add(commands) -> None:
     top = describe(commands, "train", "train a network on survey images", EXAMPLE)
     tasks = top.add_subparsers(dest="task", metavar="TASK", required=True)
     add_segmentation(tasks)
+    train_morphology.add(tasks)
     train_photoz.add(tasks)
     train_spectra.add(tasks)
+    train_sizes.add(tasks)
 
 
 def add_segmentation(tasks) -> None:
