@@ -21,13 +21,16 @@ from tinygrad_astro import (
     losses,
     metrics,
     models,
+    mosaic,
     ops,
     optimizers,
     random,
+    schedules,
 )
 
 X = np.ones((4, 8, 8, 3), np.float32)
 Y = np.array([0, 1, 1, 0])
+NAN = float("nan")
 MASKED = np.ma.masked_array(X, X > 0)
 
 
@@ -78,6 +81,9 @@ CASES = {
         lambda: ta.grad(lambda x: x * 2)([1.0, 2.0]), ValueError, "shape .2,..*single value",
     ),
     "backward of nothing tracked": (lambda: ta.tensor(1.0).backward(), ValueError, "requires_grad"),
+    "no dtype": (lambda: ops.astype(X, None), TypeError, "None; expected float32"),
+    "no DLPack": (lambda: ta.from_dlpack(3), TypeError, "a int does not speak DLPack.*ta.tensor"),
+    "derivative of no function": (lambda: ta.vjp(3, 1.0), TypeError, "got 3 .*expected a function"),
     "seed of text": (lambda: ta.manual_seed("one"), TypeError, "'one' .str., expected an integer"),
     "random state of another kind": (lambda: random.set_state([1]), ValueError, "expected the"),
     "too many threads": (lambda: ta.set_num_threads(9999), ValueError, "9999, expected .* 1 to"),
@@ -122,7 +128,106 @@ CASES = {
         lambda: ops.batch_normalization(image(0, 2), image(2), image(2)), ValueError, r"\(0, 2\)",
     ),
     "maximum of nothing": (lambda: ops.max(image(0, 2), 0), ValueError, r"no value .*\(0, 2\)"),
+    "shape of text": (lambda: ops.reshape(X, "a"), TypeError, "shape='a', expected integers"),
+    "joining a number": (lambda: ops.concatenate(3.0), TypeError, "a float, expected a list of"),
+    "cutting at fractions": (lambda: ops.split(X, [1.5]), ValueError, r"\[1.5\], expected a numbe"),
+    "tiles below none": (lambda: ops.tile(X, -1), ValueError, r"reps=\(-1,\), expected integers"),
+    "one axis for two": (lambda: ops.tensordot(X, X, "a"), ValueError, "axes='a', expected a numb"),
+    "subscripts that are none": (lambda: ops.einsum(3, X), TypeError, "=3, expected text"),
+    "bits of floats": (lambda: ops.bitwise_and(X, X), TypeError, "float32 and float32, expected i"),
+    "bits of a float": (lambda: ops.invert(X), TypeError, "invert got float32, expected integers"),
+    "dropout by a seed of text": (
+        lambda: ops.dropout(X, 0.5, "a"), TypeError, "seed='a' .str., expected an integer",
+    ),
+    "negative epsilon": (
+        lambda: ops.batch_normalization(X, image(3), image(3), epsilon=-1), ValueError,
+        "epsilon=-1, expected a number of at least 0",
+    ),
+    # ---- arguments that are numbers --------------------------------------------------------------
+    "Huber below zero": (lambda: losses.Huber(delta=-1), ValueError, "delta=-1, expected .* above"),
+    "Huber of NaN": (lambda: losses.Huber(delta=NAN), ValueError, "delta=nan, expected .* above 0"),
+    "smoothing beyond one": (
+        lambda: losses.BinaryCrossentropy(label_smoothing=2), ValueError, "=2, expected .* 0 to 1",
+    ),
+    "focal exponent below zero": (
+        lambda: losses.BinaryFocalCrossentropy(gamma=-1), ValueError, "gamma=-1, .* at least 0",
+    ),
+    "focal balance beyond one": (
+        lambda: losses.BinaryFocalCrossentropy(alpha=2), ValueError, "alpha=2, expected .* 0 to 1",
+    ),
+    "Tversky below zero": (lambda: losses.Tversky(-1), ValueError, "alpha=-1, expected .*least 0"),
+    "ignoring NaN": (
+        lambda: losses.MeanSquaredError(ignore_index=NAN), ValueError, "nan.*mask=np.isfinite",
+    ),
+    "cosine from below zero": (
+        lambda: schedules.CosineDecay(-1, 9), ValueError, "initial_learning_rate=-1, expected a nu",
+    ),
+    "cosine of no steps": (
+        lambda: schedules.CosineDecay(0.1, 0), ValueError, "decay_steps=0, expected a number above",
+    ),
+    "decay below zero": (
+        lambda: schedules.ExponentialDecay(0.1, 9, -0.5), ValueError, "decay_rate=-0.5, expected",
+    ),
+    "pieces below zero": (
+        lambda: schedules.PiecewiseConstantDecay([1], [0.1, -1]), ValueError, "value=-1, expected",
+    ),
+    "pieces that are no list": (
+        lambda: schedules.PiecewiseConstantDecay(1, 0.1), ValueError, "boundaries=1, expected a li",
+    ),
+    "cycle of NaN": (lambda: schedules.OneCycle(NAN, 9), ValueError, "max_learning_rate=nan, exp"),
+    "learning rate of NaN": (
+        lambda: optimizers.SGD(NAN), ValueError, "learning_rate=nan: expected a finite number of a",
+    ),
+    "learning rate without end": (
+        lambda: optimizers.SGD(float("inf")), ValueError, "learning_rate=inf: expected a finite",
+    ),
+    "beta beyond one": (lambda: optimizers.Adam(beta_1=2), ValueError, "beta_1=2, expected .* 0 t"),
+    "beta of one": (lambda: optimizers.Adam(beta_2=1.0), ValueError, "beta_2=1.*, expected .* bel"),
+    "epsilon below zero": (lambda: optimizers.Adam(epsilon=-1), ValueError, "epsilon=-1, expected"),
+    "decay of NaN": (lambda: optimizers.AdamW(weight_decay=NAN), ValueError, "weight_decay=nan, e"),
+    "clipping at text": (lambda: optimizers.SGD(clipnorm="a"), ValueError, "clipnorm='a', expecte"),
+    "momentum of text": (lambda: optimizers.SGD(momentum="a"), ValueError, "momentum='a', expecte"),
+    "mean square beyond one": (lambda: optimizers.RMSprop(rho=2), ValueError, "rho=2, expected a"),
+    "gradient of another shape": (
+        lambda: optimizers.SGD().apply([ta.tensor([1.0, 2.0])], [ta.tensor([1.0])]), ValueError,
+        r"gradient of shape \(2,\) for weight 0 of shape \(1,\)",
+    ),
+    "gradients without weights": (
+        lambda: optimizers.SGD().apply([ta.tensor([1.0])], []), ValueError, "1 gradients for 0",
+    ),
+    "gradient that is an array": (
+        lambda: optimizers.SGD().apply([image(1)], [ta.tensor([1.0])]), TypeError, "a ndarray as",
+    ),
+    "seed of an initializer": (
+        lambda: initializers.GlorotUniform(seed="a"), ValueError, "seed='a', expected a whole numb",
+    ),
+    "spread below zero": (lambda: initializers.RandomNormal(0, -1), ValueError, "stddev=-1, exp"),
+    "range upside down": (
+        lambda: initializers.RandomUniform(1, 0), ValueError, "maxval=0, expected .* at least 1",
+    ),
+    "turn of nine": (lambda: data.d4(X, 9), ValueError, "k=9, expected a whole number from 0 to 7"),
+    "turn of a line": (lambda: data.d4(image(4), 1), ValueError, r"images .*received shape \(4,\)"),
+    "density of NaN": (
+        lambda: data.simulate.field((32, 32), density=NAN), ValueError, "density=nan, expected",
+    ),
+    "field of one side": (lambda: data.simulate.field(32), ValueError, "must be .height, width.*3"),
     # ---- layers ----------------------------------------------------------------------------------
+    "units below zero": (lambda: layers.Dense(-3), ValueError, "units=-3, expected an integer of"),
+    "dropping more than all": (lambda: layers.Dropout(1.5), ValueError, "rate=1.5, .* from 0 to 1"),
+    "nothing to flatten": (lambda: layers.Flatten()(None), TypeError, "called on None, expected a"),
+    "one number per example": (
+        lambda: layers.Dense(2)([1.0]), ValueError, r"input of 1 axes, .*x\[None\]",
+    ),
+    "scaling by NaN": (lambda: layers.Rescaling(NAN), ValueError, "scale=nan, expected a finite"),
+    "axis of text": (lambda: layers.Softmax("a"), ValueError, "axis='a', expected an integer"),
+    "size of text": (lambda: layers.Reshape(("a",)), ValueError, "target_shape=.'a',., expected i"),
+    "weights that are a number": (
+        lambda: trained().set_weights(3), TypeError, "are a int, expected a list of 4 arrays",
+    ),
+    "weights of text": (
+        lambda: trained().layers[-1].set_weights([image(2, 2), np.array(["a", "b"])]), TypeError,
+        "dtype <U1, expected real numbers",
+    ),
     "no filters": (lambda: layers.Conv2D(0, 3), ValueError, "filters=0, expected an integer of at"),
     "unknown argument": (lambda: layers.Conv2D(2, 3, stride=2), TypeError, "'stride'.*takes"),
     "unknown activation": (lambda: activations.get("swosh"), ValueError, "'swosh'; known are"),
@@ -158,6 +263,46 @@ CASES = {
     "unknown metric": (lambda: metrics.get("acurracy"), ValueError, "'acurracy', expected one of"),
     "unknown metric in fit": (
         lambda: fit(compile={"metrics": ["acurracy"]}), ValueError, "'acurracy', expected one of",
+    ),
+    "a model of a number": (lambda: ta.Sequential(3), TypeError, "a int .3., expected a list of"),
+    "classes below one": (lambda: metrics.MeanIoU(0), ValueError, "num_classes=0, .* at least 1"),
+    "threshold beyond one": (lambda: metrics.Precision(2), ValueError, "thresholds=2, .* 0 to 1"),
+    "best of none": (
+        lambda: metrics.get("top_k_categorical_accuracy").__class__(k=0), ValueError, "k=0, expect",
+    ),
+    "more labels than predictions": (
+        lambda: metrics.ConfusionMatrix(2)([0, 1], [0]), ValueError, r"\(2,\) for predictions \(1,",
+    ),
+    "patience below zero": (
+        lambda: callbacks.EarlyStopping(patience=-1), ValueError, "patience=-1, .* at least 0",
+    ),
+    "plateau of NaN": (
+        lambda: callbacks.ReduceLROnPlateau(factor=NAN), ValueError, "factor=nan, .* 0 to 1",
+    ),
+    "rates by a number": (
+        lambda: callbacks.LearningRateScheduler(3), TypeError, "schedule=3, expected a function",
+    ),
+    "hook that is a number": (
+        lambda: callbacks.LambdaCallback(on_epoch_end=3), TypeError, "=3, expected a function",
+    ),
+    "columns parted by nothing": (
+        lambda: callbacks.CSVLogger("log", ""), ValueError, "separator='', expected one character",
+    ),
+    "class weights that are a number": (
+        lambda: fit(class_weight=3), TypeError, "class_weight=3: expected a dict",
+    ),
+    "class weights by name": (
+        lambda: fit(class_weight={"spiral": 2.0}), ValueError, "the key 'spiral', expected class n",
+    ),
+    "class weights below zero": (
+        lambda: fit(class_weight={0: -1}), ValueError, r"\[0\]=-1, expected a number of at least 0",
+    ),
+    "split by text": (lambda: fit(validation_split="a"), ValueError, "='a': expected a fraction"),
+    "step on nothing": (
+        lambda: trained().train_on_batch(X[:0], image(0, 2)), ValueError, "no samples: x is empty",
+    ),
+    "metrics that are numbers": (
+        lambda: network().compile("adam", "mse", [0.5]), TypeError, "0.5 among .*loss_weights=",
     ),
     "negative learning rate": (
         lambda: optimizers.Adam(learning_rate=-1), ValueError, "learning_rate=-1: expected",
@@ -203,6 +348,15 @@ CASES = {
     "U-Net of an unknown kind": (
         lambda: models.unet((32, 32, 1), 2, up="bilin"), ValueError, "up='bilin', expected one of",
     ),
+    "convolution matrix of one size": (
+        lambda: explain.conv_matrix(image(3, 3), 4), ValueError, "input_shape=4, expected e.g.",
+    ),
+    "catalogue of a number": (
+        lambda: data.write_catalogue("a.csv", 3), TypeError, "a mapping .*received int",
+    ),
+    "mosaic of a line": (
+        lambda: mosaic.predict(trained(), image(8)), ValueError, r"\(H, W, C\), received shape \(8",
+    ),
     "convolution matrix that does not fit": (
         lambda: explain.conv_matrix(image(3, 3), (2, 2)), ValueError, "height 2 .* 3 pixels",
     ),
@@ -221,7 +375,7 @@ def test_it_names_what_came_and_what_was_expected(name):
 
 
 def test_there_are_many_kinds():
-    assert len(CASES) >= 40
+    assert len(CASES) >= 140
 
 
 # ---- files ---------------------------------------------------------------------------------------

@@ -131,7 +131,7 @@ def test_one_psf_and_one_sky_per_band():
     [
         (dict(shape=(4, 100)), "at least 8 pixels"),
         (dict(shape=(40, 40, 3)), "height, width"),
-        (dict(n_sources=-1), "number of sources"),
+        (dict(n_sources=-1), "n_sources=-1, expected a whole number of at least 0"),
         (dict(bands="gx"), "unknown bands"),
         (dict(magnitudes=(22, 18)), "magnitudes must be"),
         (dict(star_fraction=2.0), "star_fraction must lie"),

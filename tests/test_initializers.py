@@ -99,7 +99,7 @@ def test_what_get_takes():
     [
         (lambda: initializers.get("xavier"), "unknown initializer 'xavier'; known are zeros"),
         (lambda: initializers.get(3), "expected a name such as 'glorot_uniform'"),
-        (lambda: initializers.VarianceScaling(0.0), "scale=0.0: expected a number above 0"),
+        (lambda: initializers.VarianceScaling(0.0), "scale=0.0, expected a number above 0"),
         (lambda: initializers.VarianceScaling(1.0, "fan"), "got 'fan': expected one of"),
         (lambda: initializers.VarianceScaling(1.0, "fan_in", "normal"), "got 'normal'"),
         (lambda: initializers.Orthogonal()((3,)), "expected at least two axes"),

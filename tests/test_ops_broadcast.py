@@ -94,7 +94,7 @@ def test_reshape_to_the_same_shape_is_free():
         (lambda: ops.reshape(np.ones(6), (-1, -1)), ValueError, "at most one size may be -1"),
         (lambda: ops.reshape(np.ones(6), (-2, -3)), ValueError, "cannot reshape"),
         (lambda: ops.reshape(np.ones((0, 3)), (0, -1)), ValueError, "cannot reshape"),
-        (lambda: ops.reshape(np.ones(6), (1.5, 4)), TypeError, "float"),
+        (lambda: ops.reshape(np.ones(6), (1.5, 4)), TypeError, r"shape=\(1.5, 4\), expected int"),
         (lambda: ops.sum(np.ones((2, 2)), 2), ValueError, "axis=2 is out of range"),
         (lambda: ops.broadcast_to(np.ones((2, 3)), (3,)), ValueError, r"cannot broadcast \(2, 3\)"),
         (lambda: ops.broadcast_to(np.ones((2, 3)), (2, 1)), ValueError, "a size would shrink"),

@@ -13,6 +13,8 @@ def native_dtype(dtype) -> np.dtype:
     TypeError
         If it is neither boolean, integer, float32 nor float64.
     """
+    if dtype is None:
+        raise TypeError("a tensor cannot have dtype None; expected float32, float64, ...")
     found = np.dtype(dtype).newbyteorder("=")
     if found.kind not in "iub" and found not in (np.float32, np.float64):
         raise TypeError(
@@ -24,6 +26,11 @@ def native_dtype(dtype) -> np.dtype:
 
 def take_over(exporter):
     """Give an array on the memory of a DLPack exporter."""
+    if not hasattr(exporter, "__dlpack_device__"):
+        raise TypeError(
+            f"a {type(exporter).__name__} does not speak DLPack, expected an array of NumPy, "
+            "PyTorch, CuPy or JAX; use ta.tensor"
+        )
     if exporter.__dlpack_device__()[0] == _CUDA:
         from tinygrad_astro.kernels.cuda.array import borrow
 

@@ -9,7 +9,7 @@ import re
 
 import numpy as np
 
-from tinygrad_astro import random
+from tinygrad_astro import bounds, random
 
 __all__ = ["Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "Initializer"]
 __all__ += ["LecunNormal", "LecunUniform", "Ones", "Orthogonal", "RandomNormal", "RandomUniform"]
@@ -58,6 +58,18 @@ class Initializer:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in given)})"
 
 
+class Constant(Initializer):
+    """One value everywhere."""
+
+    def __init__(self, value=0.0):
+        for one in np.ravel(np.asarray(value, object)):
+            bounds.number(self, "value", one)
+        self.value = value
+
+    def __call__(self, shape, dtype="float32"):
+        return np.full(shape, self.value, dtype)
+
+
 class Zeros(Initializer):
     """All zeros."""
 
@@ -70,16 +82,6 @@ class Ones(Initializer):
 
     def __call__(self, shape, dtype="float32"):
         return np.ones(shape, dtype)
-
-
-class Constant(Initializer):
-    """One value everywhere."""
-
-    def __init__(self, value=0.0):
-        self.value = value
-
-    def __call__(self, shape, dtype="float32"):
-        return np.full(shape, self.value, dtype)
 
 
 class _Random(Initializer):
@@ -110,7 +112,8 @@ class RandomNormal(_Random):
     """Normal of the given mean and standard deviation."""
 
     def __init__(self, mean=0.0, stddev=0.05, seed=None):
-        self.mean, self.stddev, self.seed = mean, stddev, seed
+        self.mean, self.seed = bounds.number(self, "mean", mean), bounds.seed(self, seed)
+        self.stddev = bounds.number(self, "stddev", stddev, 0)
 
     def __call__(self, shape, dtype="float32"):
         return (self.mean + self.stddev * self._generator().standard_normal(shape)).astype(dtype)
@@ -120,7 +123,8 @@ class RandomUniform(_Random):
     """Uniform in [minval, maxval)."""
 
     def __init__(self, minval=-0.05, maxval=0.05, seed=None):
-        self.minval, self.maxval, self.seed = minval, maxval, seed
+        self.minval, self.seed = bounds.number(self, "minval", minval), bounds.seed(self, seed)
+        self.maxval = bounds.number(self, "maxval", maxval, minval)
 
     def __call__(self, shape, dtype="float32"):
         return _uniform(self._generator(), self.minval, self.maxval, shape, np.dtype(dtype))
@@ -167,12 +171,11 @@ class VarianceScaling(_Random):
     """
 
     def __init__(self, scale=1.0, mode="fan_in", distribution="truncated_normal", seed=None):
-        if not scale > 0:
-            raise ValueError(f"scale={scale!r}: expected a number above 0")
         for given, known in ((mode, _MODES), (distribution, _DISTRIBUTIONS)):
             if given not in known:
                 raise ValueError(f"VarianceScaling got {given!r}: expected one of {known}")
-        self.scale, self.mode, self.distribution, self.seed = scale, mode, distribution, seed
+        self.scale = bounds.number(self, "scale", scale, above=0)
+        self.mode, self.distribution, self.seed = mode, distribution, bounds.seed(self, seed)
 
     def __call__(self, shape, dtype="float32"):
         fan_in, fan_out = compute_fans(shape)
@@ -247,7 +250,7 @@ class Orthogonal(_Random):
     """
 
     def __init__(self, gain=1.0, seed=None):
-        self.gain, self.seed = gain, seed
+        self.gain, self.seed = bounds.number(self, "gain", gain), bounds.seed(self, seed)
 
     def __call__(self, shape, dtype="float32"):
         if len(shape) < 2:
@@ -287,8 +290,7 @@ def get(identifier):
         return type(made).from_config(identifier.get("config", {}))
     if isinstance(identifier, str):
         if identifier not in _BY_NAME:
-            known = ", ".join(_NAMES)
-            raise ValueError(f"unknown initializer {identifier!r}; known are {known}")
+            raise ValueError(f"unknown initializer {identifier!r}; known are {', '.join(_NAMES)}")
         return _BY_NAME[identifier]()
     if isinstance(identifier, type) and issubclass(identifier, Initializer):
         return identifier()

@@ -158,8 +158,7 @@ def predict_tiles(
     ValueError
         If the image has not three axes, or the model cannot be tiled (see `Reach.of`).
     """
-    if len(image.shape) != 3:
-        raise ValueError(f"expected an image (H, W, C), received shape {tuple(image.shape)}")
+    _check_image(image)
     cut = tiles(image.shape[:2], tile, Reach.of(model))
 
     def read():
@@ -171,6 +170,11 @@ def predict_tiles(
         with no_grad(), precision("exact"):
             values = model(inputs[None], training=False).numpy()[0]
         yield one, np.ascontiguousarray(values[one.inner])
+
+
+def _check_image(image):
+    if len(image.shape) != 3:
+        raise ValueError(f"expected an image (H, W, C), received shape {tuple(image.shape)}")
 
 
 def predict(
@@ -212,6 +216,7 @@ def predict(
     >>> bool((predict(model, image, tile=16) == whole).all())
     True
     """
+    _check_image(image)
     height, width = image.shape[:2]
     total = len(tiles((height, width), tile, Reach.of(model)))
     for done, (one, values) in enumerate(predict_tiles(model, image, tile, prepare), 1):

@@ -24,6 +24,8 @@ def _zeros(x):
 
 def trace(f, primals):
     """Call f on aliases of `primals`: (out, aliases, records reached, is anything else tracked)."""
+    if not callable(f):
+        raise TypeError(f"got {f!r} to differentiate, expected a function of Tensors")
     primals = [p if isinstance(p, Tensor) else lift([p])[0] for p in primals]
     for position, p in enumerate(primals):
         if p.data.dtype.kind != "f":

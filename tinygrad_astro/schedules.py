@@ -6,8 +6,10 @@ needs nothing but the step to go on.
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+from tinygrad_astro import bounds
 
 __all__ = [
     "CosineDecay",
@@ -36,12 +38,6 @@ class LearningRateSchedule:
         return cls(**config)
 
 
-def _positive(owner, **values):
-    for name, value in values.items():
-        if not value > 0:
-            raise ValueError(f"{type(owner).__name__} got {name}={value!r}, expected it above 0")
-
-
 @dataclass(frozen=True)
 class ExponentialDecay(LearningRateSchedule):
     """rate(step) = initial * decay_rate ** (step / decay_steps).
@@ -62,7 +58,7 @@ class ExponentialDecay(LearningRateSchedule):
     Raises
     ------
     ValueError
-        If `decay_steps` is not above 0.
+        If `decay_steps` is not above 0, or a rate is negative, infinite or NaN.
 
     Examples
     --------
@@ -77,7 +73,9 @@ class ExponentialDecay(LearningRateSchedule):
     name: str = "ExponentialDecay"
 
     def __post_init__(self):
-        _positive(self, decay_steps=self.decay_steps)
+        bounds.number(self, "initial_learning_rate", self.initial_learning_rate, 0)
+        bounds.number(self, "decay_steps", self.decay_steps, above=0)
+        bounds.number(self, "decay_rate", self.decay_rate, 0)
 
     def __call__(self, step: int) -> float:
         """Give the learning rate at `step`."""
@@ -110,7 +108,7 @@ class CosineDecay(LearningRateSchedule):
     Raises
     ------
     ValueError
-        If `decay_steps` is not above 0, or `warmup_steps` is negative.
+        If `decay_steps` is not above 0, or another number is negative, infinite or NaN.
 
     Examples
     --------
@@ -127,11 +125,12 @@ class CosineDecay(LearningRateSchedule):
     warmup_steps: int = 0
 
     def __post_init__(self):
-        _positive(self, decay_steps=self.decay_steps)
-        if self.warmup_steps < 0:
-            raise ValueError(
-                f"CosineDecay got warmup_steps={self.warmup_steps}, expected 0 or more"
-            )
+        bounds.number(self, "initial_learning_rate", self.initial_learning_rate, 0)
+        bounds.number(self, "decay_steps", self.decay_steps, above=0)
+        bounds.number(self, "alpha", self.alpha, 0)
+        bounds.number(self, "warmup_steps", self.warmup_steps, 0)
+        if self.warmup_target is not None:
+            bounds.number(self, "warmup_target", self.warmup_target, 0)
 
     def __call__(self, step: int) -> float:
         """Give the learning rate at `step`."""
@@ -159,7 +158,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     Raises
     ------
     ValueError
-        If the lengths do not fit or the boundaries do not increase.
+        If the lengths do not fit, the boundaries do not increase, or a value is negative or NaN.
 
     Examples
     --------
@@ -173,8 +172,15 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     name: str = "PiecewiseConstant"
 
     def __post_init__(self):
-        object.__setattr__(self, "boundaries", list(self.boundaries))
-        object.__setattr__(self, "values", list(self.values))
+        for name in ("boundaries", "values"):
+            given = getattr(self, name)
+            if not isinstance(given, Iterable) or isinstance(given, str):
+                raise ValueError(f"PiecewiseConstantDecay got {name}={given!r}, expected a list")
+            object.__setattr__(self, name, list(given))
+        for boundary in self.boundaries:
+            bounds.number(self, "a boundary", boundary)
+        for value in self.values:
+            bounds.number(self, "a value", value, 0)
         if len(self.boundaries) != len(self.values) - 1:
             raise ValueError(
                 f"PiecewiseConstantDecay got {len(self.boundaries)} boundaries and "
@@ -212,7 +218,8 @@ class OneCycle(LearningRateSchedule):
     Raises
     ------
     ValueError
-        If `total_steps` is below 2 or `warmup_fraction` is not between 0 and 1.
+        If `total_steps` is below 2, `warmup_fraction` is not between 0 and 1, a factor is not above
+        0, or the rate is negative, infinite or NaN.
 
     Examples
     --------
@@ -228,9 +235,10 @@ class OneCycle(LearningRateSchedule):
     final_div_factor: float = 1e4
 
     def __post_init__(self):
-        _positive(self, div_factor=self.div_factor, final_div_factor=self.final_div_factor)
-        if self.total_steps < 2:
-            raise ValueError(f"OneCycle got total_steps={self.total_steps}, expected 2 or more")
+        bounds.number(self, "max_learning_rate", self.max_learning_rate, 0)
+        bounds.number(self, "total_steps", self.total_steps, 2)
+        bounds.number(self, "div_factor", self.div_factor, above=0)
+        bounds.number(self, "final_div_factor", self.final_div_factor, above=0)
         if not 0 < self.warmup_fraction < 1:
             raise ValueError(
                 f"OneCycle got warmup_fraction={self.warmup_fraction}, expected between 0 and 1"
@@ -266,4 +274,4 @@ def get(identifier):
     name = identifier.get("class_name") if isinstance(identifier, dict) else identifier
     if name not in classes:
         raise ValueError(f"unknown schedule {name!r}, expected one of {', '.join(classes)}")
-    return classes[name].from_config(identifier["config"])
+    return classes[name].from_config(identifier.get("config", {}))

@@ -142,7 +142,7 @@ class LambdaCallback(Callback):
     Raises
     ------
     TypeError
-        If there is no such hook.
+        If there is no such hook, or it is no function.
 
     Examples
     --------
@@ -174,6 +174,8 @@ class LambdaCallback(Callback):
         for name, function in hooks.items():
             if not name.startswith("on_") or not hasattr(Callback, name):
                 raise TypeError(f"LambdaCallback got {name!r}, which is no hook of Callback")
+            if function is not None and not callable(function):
+                raise TypeError(f"LambdaCallback got {name}={function!r}, expected a function")
             if function is not None:
                 setattr(self, name, function)
 

@@ -22,6 +22,11 @@ class LearningRateScheduler(Callback):
 
     def __init__(self, schedule, verbose=0):
         super().__init__()
+        if not callable(schedule):
+            raise TypeError(
+                f"LearningRateScheduler got schedule={schedule!r}, expected a function of (epoch, "
+                "learning rate) that gives the rate"
+            )
         self.schedule, self.verbose = schedule, verbose
         try:
             self._old = len(inspect.signature(schedule).parameters) == 1

@@ -24,6 +24,8 @@ class CSVLogger(Callback):
 
     def __init__(self, filename, separator=",", append=False):
         super().__init__()
+        if not isinstance(separator, str) or len(separator) != 1:
+            raise ValueError(f"CSVLogger got separator={separator!r}, expected one character")
         self.filename, self.separator, self.append = os.fspath(filename), separator, append
         self._file = None
         self._fields: list[str] | None = None

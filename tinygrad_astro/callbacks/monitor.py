@@ -2,6 +2,7 @@
 
 import warnings
 
+from tinygrad_astro import bounds
 from tinygrad_astro.callbacks.callback import Callback
 
 
@@ -29,7 +30,10 @@ class Monitor(Callback):
             raise ValueError(
                 f'{type(self).__name__} got mode={mode!r}, expected "auto", "min" or "max"'
             )
-        self.monitor, self.mode, self.min_delta = monitor, mode, abs(min_delta)
+        if not isinstance(monitor, str):
+            raise TypeError(f"{type(self).__name__} got monitor={monitor!r}, expected a log's name")
+        self.monitor, self.mode = monitor, mode
+        self.min_delta = abs(bounds.number(self, "min_delta", min_delta))
         self.best: float | None = None
 
     def value(self, logs) -> float | None:
@@ -108,7 +112,8 @@ class EarlyStopping(Monitor):
         start_from_epoch=0,
     ):
         super().__init__(monitor, mode, min_delta)
-        self.patience, self.verbose, self.baseline = patience, verbose, baseline
+        self.patience = bounds.whole(self, "patience", patience)
+        self.verbose, self.baseline = verbose, baseline
         self.restore_best_weights = restore_best_weights
         self.start_from_epoch = start_from_epoch
         self.on_train_begin()
@@ -197,10 +202,12 @@ class ReduceLROnPlateau(Monitor):
         min_lr=0.0,
     ):
         super().__init__(monitor, mode, min_delta)
-        if factor >= 1.0:
+        if bounds.number(self, "factor", factor, 0, 1) == 1:
             raise ValueError(f"ReduceLROnPlateau got factor={factor}, expected it below 1")
-        self.factor, self.patience, self.verbose = factor, patience, verbose
-        self.cooldown, self.min_lr = cooldown, min_lr
+        self.factor, self.verbose = factor, verbose
+        self.patience = bounds.whole(self, "patience", patience)
+        self.cooldown = bounds.whole(self, "cooldown", cooldown)
+        self.min_lr = bounds.number(self, "min_lr", min_lr, 0)
         self.on_train_begin()
 
     def on_train_begin(self, logs=None):

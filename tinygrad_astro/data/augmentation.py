@@ -24,12 +24,21 @@ def d4(array: np.ndarray, k: int) -> np.ndarray:
         `k % 4` quarter turns (counter-clockwise as displayed with row 0 on top), then, for k >= 4,
         a left-right flip. Odd k swaps H and W.
 
+    Raises
+    ------
+    ValueError
+        If k is none of these, or the array has less than two axes.
+
     Examples
     --------
     >>> import numpy as np
     >>> d4(np.array([[1, 2], [3, 4]]), 1).tolist()
     [[2, 4], [1, 3]]
     """
+    if not isinstance(k, (int, np.integer)) or not 0 <= k <= 7:
+        raise ValueError(f"d4 got k={k!r}, expected a whole number from 0 to 7")
+    if np.ndim(array) < 2:
+        raise ValueError(f"d4 turns images (H, W, ...), received shape {np.shape(array)}")
     turned = np.rot90(array, k % 4, axes=(0, 1))
     return np.ascontiguousarray(turned[:, ::-1] if k >= 4 else turned)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinygrad_astro import bounds
 from tinygrad_astro.data.sky.blends import Blends, blends
 from tinygrad_astro.data.sky.camera import Camera, Stamp
 from tinygrad_astro.data.sky.catalogue import catalogue_type, fill_row
@@ -129,9 +130,13 @@ def field(
     for name, value in (("star_fraction", star_fraction), ("blend_fraction", blend_fraction)):
         if not 0 <= value <= 1:
             raise ValueError(f"{name} must lie in [0, 1], received {value}")
+    if n_sources is None:
+        bounds.number("field", "density", density, 0)
+    else:
+        bounds.whole("field", "n_sources", n_sources)
+    if seed is not None:
+        bounds.whole("field", "seed", seed)
     count = round(density * height * width / 1e4) if n_sources is None else int(n_sources)
-    if count < 0:
-        raise ValueError(f"the number of sources must be >= 0, received {count}")
     rng = np.random.Generator(np.random.Philox(np.random.SeedSequence(seed)))
     catalogue = np.zeros(count, catalogue_type(camera.bands))
     stamps, model = [], np.zeros((height, width, len(camera.bands)), np.float32)
@@ -156,7 +161,7 @@ def field(
 
 
 def _checked_shape(shape) -> tuple[int, int]:
-    if len(shape) != 2 or min(shape) < 8:
+    if np.shape(shape) != (2,) or min(shape) < 8:
         raise ValueError(f"shape must be (height, width), at least 8 pixels, received {shape}")
     return int(shape[0]), int(shape[1])
 

@@ -199,6 +199,11 @@ def _masked_columns(catalogue) -> dict[str, np.ndarray]:
                 f"expected a mapping or a structured array, received {catalogue.dtype}"
             )
         return {name: catalogue[name] for name in catalogue.dtype.names}
+    if not isinstance(catalogue, Mapping) and not hasattr(catalogue, "items"):
+        raise TypeError(
+            f"a catalogue is a mapping from name to column, or a structured array; received "
+            f"{type(catalogue).__name__}"
+        )
     return {name: np.ma.asanyarray(column) for name, column in catalogue.items()}
 
 

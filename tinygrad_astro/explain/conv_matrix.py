@@ -64,7 +64,12 @@ def conv_matrix(kernel, input_shape, strides=1, padding="valid", dilation_rate=1
     """
     sparse = optional("scipy.sparse")
     w = np.asarray(kernel.detach().numpy() if isinstance(kernel, Tensor) else kernel)
-    image = tuple(input_shape)
+    image = tuple(input_shape) if np.ndim(input_shape) == 1 else ()
+    if not image or not w.ndim:
+        raise ValueError(
+            f"conv_matrix got a kernel of shape {w.shape} and input_shape={input_shape!r}, "
+            "expected e.g. a kernel (3, 3) and an image (4, 4), without the batch axis"
+        )
     if w.ndim == len(image) and w.ndim in (1, 2):
         w, image = w[..., None, None], (*image, 1)
     shape, strides, pads, dilation = shapes.conv(

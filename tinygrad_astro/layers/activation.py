@@ -1,6 +1,6 @@
 """Activations as layers."""
 
-from tinygrad_astro import activations, initializers, ops
+from tinygrad_astro import activations, bounds, initializers, ops
 from tinygrad_astro.layers import checks
 from tinygrad_astro.layers.layer import Elementwise
 
@@ -160,7 +160,7 @@ class ELU(Elementwise):
 
     def __init__(self, alpha=1.0, **kwargs):
         super().__init__(**kwargs)
-        self.alpha = float(alpha)
+        self.alpha = float(bounds.number(self.title, "alpha", alpha))
 
     def call(self, inputs):
         return ops.elu(inputs, self.alpha)
@@ -179,7 +179,7 @@ class Softmax(Elementwise):
 
     def __init__(self, axis=-1, **kwargs):
         super().__init__(**kwargs)
-        self.axis = axis
+        self.axis = checks.whole_axis(self, axis)
 
     def call(self, inputs):
         return ops.softmax(inputs, axis=self.axis)

@@ -38,7 +38,12 @@ def known_channels(layer, shape) -> int:
     ValueError
         If it is not known: weights depend on it.
     """
-    if len(shape) < 2 or shape[-1] is None:
+    if len(shape) < 2:
+        raise ValueError(
+            f"{layer.title} got an input of {len(shape)} axes, expected the batch and at least the "
+            "channels: x[None] for one example, x[:, None] for one number per example"
+        )
+    if shape[-1] is None:
         raise ValueError(
             f"{layer.title} got the input shape {_text(shape)}, whose last axis must be known; "
             "fix it in Input(shape=...)"
@@ -115,6 +120,19 @@ def last_axis(layer, axis, rank: int | None = None) -> int:
     raise ValueError(
         f"{layer.title}: axis={axis!r}, but it works along the last axis only, axis=-1"
     )
+
+
+def whole_axis(layer, axis) -> int:
+    """Check an `axis` that may be any.
+
+    Raises
+    ------
+    ValueError
+        If it is no integer.
+    """
+    if isinstance(axis, bool) or not hasattr(axis, "__index__"):
+        raise ValueError(f"{layer.title}: axis={axis!r}, expected an integer")
+    return int(axis)
 
 
 def several(layer, inputs, exactly: int | None = None) -> None:

@@ -2,7 +2,7 @@
 
 import math
 
-from tinygrad_astro import activations, initializers, ops
+from tinygrad_astro import activations, bounds, initializers, ops
 from tinygrad_astro.layers import checks
 from tinygrad_astro.layers.geometry import product
 from tinygrad_astro.layers.layer import Elementwise, Layer
@@ -129,6 +129,8 @@ class Reshape(Layer):
     def __init__(self, target_shape, **kwargs):
         super().__init__(**kwargs)
         self.target_shape = tuple(target_shape)
+        if not all(hasattr(n, "__index__") for n in self.target_shape):
+            raise ValueError(f"{self.title}: target_shape={target_shape!r}, expected integers")
         if self.target_shape.count(-1) > 1 or any(n < 1 and n != -1 for n in self.target_shape):
             raise ValueError(
                 f"{self.title}: target_shape={target_shape!r}, expected positive sizes, at most "
@@ -224,7 +226,8 @@ class Rescaling(Elementwise):
 
     def __init__(self, scale, offset=0.0, **kwargs):
         super().__init__(**kwargs)
-        self.scale, self.offset = scale, offset
+        self.scale = bounds.number(self.title, "scale", scale)
+        self.offset = bounds.number(self.title, "offset", offset)
 
     def call(self, inputs):
         scaled = inputs * self.scale

@@ -103,6 +103,8 @@ class Layer(WeightTree):
         elif any(isinstance(leaf, symbolic.Symbol) for leaf in leaves((args, kwargs))):
             return symbolic.record(self, args, kwargs, training)
         else:
+            if args and args[0] is None:
+                raise TypeError(f"{self.title} was called on None, expected an array or a Tensor")
             given = [np.asarray(a) if is_numbers(a) else a for a in args]
             args = [map_leaves(self.as_input, a) for a in given]
             self.ensure_built(*[map_leaves(shape_of, a) for a in args])

@@ -109,7 +109,7 @@ class Concatenate(Layer):
 
     def __init__(self, axis=-1, **kwargs):
         super().__init__(**kwargs)
-        self.axis = axis
+        self.axis = checks.whole_axis(self, axis)
 
     def call(self, inputs):
         checks.several(self, inputs)

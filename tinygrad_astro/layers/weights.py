@@ -148,8 +148,15 @@ class WeightTree:
         ------
         ValueError
             If their number or a shape differs; nothing has been changed then.
+        TypeError
+            If they are no list of arrays of real numbers; nor then.
         """
         own = self.named_weights()
+        if not isinstance(weights, (list, tuple)):
+            raise TypeError(
+                f"{self.title} got weights that are a {type(weights).__name__}, expected a list of "
+                f"{len(own)} arrays, as get_weights() gives"
+            )
         arrays = [np.asarray(w) for w in weights]
         if len(arrays) != len(own):
             raise ValueError(
@@ -161,6 +168,11 @@ class WeightTree:
                 raise ValueError(
                     f"{self.title}: weight {name!r} has shape {weight.tensor.shape}, got an array "
                     f"of shape {array.shape}"
+                )
+            if array.dtype.kind not in "fiub":
+                raise TypeError(
+                    f"{self.title}: weight {name!r} got an array of dtype {array.dtype}, expected "
+                    "real numbers"
                 )
         for (_, weight), array in zip(own, arrays, strict=True):
             assign(weight.tensor, array)

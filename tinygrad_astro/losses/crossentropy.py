@@ -6,7 +6,7 @@ nor saturates; without it, probabilities are kept 1e-7 away from 0 and 1, as Ker
 
 import numpy as np
 
-from tinygrad_astro import ops
+from tinygrad_astro import bounds, ops
 from tinygrad_astro.losses.labels import as_data, check_classes, check_range, like_shape
 from tinygrad_astro.losses.loss import EPSILON, Loss
 from tinygrad_astro.losses.softmax import softmax_cross_entropy
@@ -47,7 +47,7 @@ class BinaryCrossentropy(Loss):
     ):
         super().__init__(name, reduction, **kwargs)
         self.from_logits = from_logits
-        self.label_smoothing = label_smoothing
+        self.label_smoothing = bounds.number(self, "label_smoothing", label_smoothing, 0, 1)
 
     def check_labels(self, y_true, y_pred):
         """Raise where a label is no probability."""
@@ -107,7 +107,7 @@ class CategoricalCrossentropy(Loss):
     ):
         super().__init__(name, reduction, **kwargs)
         self.from_logits = from_logits
-        self.label_smoothing = label_smoothing
+        self.label_smoothing = bounds.number(self, "label_smoothing", label_smoothing, 0, 1)
 
     def arrange(self, y_true, y_pred):
         """Expect labels of y_pred's shape."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinygrad_astro import ops
+from tinygrad_astro import bounds, ops
 from tinygrad_astro.losses.crossentropy import BinaryCrossentropy, CategoricalCrossentropy
 from tinygrad_astro.losses.labels import check_soft_or_sparse, one_hot, soft_or_sparse
 
@@ -42,7 +42,9 @@ class BinaryFocalCrossentropy(BinaryCrossentropy):
         **kwargs,
     ):
         super().__init__(from_logits, label_smoothing, reduction, name, **kwargs)
-        self.apply_class_balancing, self.alpha, self.gamma = apply_class_balancing, alpha, gamma
+        self.apply_class_balancing = apply_class_balancing
+        self.alpha = bounds.number(self, "alpha", alpha, 0, 1)
+        self.gamma = bounds.number(self, "gamma", gamma, 0)
 
     def call(self, y_true, y_pred):
         """Give the focal binary cross-entropy of every cell."""
@@ -89,7 +91,9 @@ class CategoricalFocalCrossentropy(CategoricalCrossentropy):
         **kwargs,
     ):
         super().__init__(from_logits, label_smoothing, reduction, name, **kwargs)
-        self.alpha, self.gamma = alpha, gamma
+        for one in [alpha] if np.ndim(alpha) == 0 else alpha:
+            bounds.number(self, "alpha", one, 0)
+        self.alpha, self.gamma = alpha, bounds.number(self, "gamma", gamma, 0)
 
     def arrange(self, y_true, y_pred):
         """Accept class numbers too."""

@@ -1,7 +1,10 @@
 """Labels, masks and weights as data: their shapes and ranges, and what to say of wrong ones."""
 
+from numbers import Integral
+
 import numpy as np
 
+from tinygrad_astro import bounds
 from tinygrad_astro.tape import Tensor
 from tinygrad_astro.tensor import tensor
 
@@ -84,6 +87,7 @@ def check_range(y_true, low, high, name, hint):
 def look_up(class_weight, labels):
     """Give the weight of each label from a dict or a sequence of weights."""
     top = int(labels.max(initial=0))
+    check_class_weight(class_weight)
     if isinstance(class_weight, dict):
         table = np.ones(max([*class_weight, top]) + 1)
         table[list(class_weight)] = list(class_weight.values())
@@ -95,6 +99,22 @@ def look_up(class_weight, labels):
             "weight per class"
         )
     return table[labels]
+
+
+def check_class_weight(class_weight):
+    """Raise unless these are weights by class."""
+    given = class_weight.items() if isinstance(class_weight, dict) else None
+    if given is None and np.ndim(class_weight) == 1:
+        given = enumerate(class_weight)
+    if given is None:
+        raise TypeError(
+            f"class_weight={class_weight!r}: expected a dict {{class: weight}}, or a weight for "
+            "every class"
+        )
+    for label, weight in given:
+        if not isinstance(label, Integral) or label < 0:
+            raise ValueError(f"class_weight has the key {label!r}, expected class numbers from 0")
+        bounds.number("class_weight", f"[{label}]", weight, 0)
 
 
 def check_classes(y_true, classes, name):

@@ -7,6 +7,8 @@ arithmetic, so that whatever it held (NaN, inf, 1e30) reaches neither a sum nor 
 
 import re
 import warnings
+from math import isnan
+from numbers import Real
 
 import numpy as np
 
@@ -65,6 +67,11 @@ class Loss:
         if reduction not in REDUCTIONS:
             raise ValueError(f"unknown reduction {reduction!r}, expected one of {REDUCTIONS}")
         self.name = name or snake_case(type(self).__name__)
+        if ignore_index is not None and (not isinstance(ignore_index, Real) or isnan(ignore_index)):
+            raise ValueError(
+                f"{self.name} got ignore_index={ignore_index!r}, expected a label; NaN is equal to "
+                "nothing: pass mask=np.isfinite(y_true)"
+            )
         self.reduction = reduction
         self.ignore_index = ignore_index
         self.class_weight = class_weight

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from tinygrad_astro import ops
+from tinygrad_astro import bounds, ops
 from tinygrad_astro.losses.labels import like_shape
 from tinygrad_astro.losses.loss import EPSILON, Loss
 
@@ -60,7 +60,7 @@ class Huber(Loss):
 
     def __init__(self, delta=1.0, reduction="sum_over_batch_size", name="huber_loss", **kwargs):
         super().__init__(name, reduction, **kwargs)
-        self.delta = delta
+        self.delta = bounds.number(self, "delta", delta, above=0)
 
     def call(self, y_true, y_pred):
         """Give the Huber values."""

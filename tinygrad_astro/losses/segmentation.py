@@ -6,9 +6,11 @@ included, as Keras does; (0, 1, 2) for one value per class of an image; (1, 2) f
 and class. Labels are class numbers, or of y_pred's shape.
 """
 
+from numbers import Integral
+
 import numpy as np
 
-from tinygrad_astro import ops
+from tinygrad_astro import bounds, ops
 from tinygrad_astro.losses.labels import (
     as_data,
     check_soft_or_sparse,
@@ -38,6 +40,10 @@ class RegionLoss(Loss):
     ):
         super().__init__(name, reduction, ignore_index, class_weight)
         self.axis = tuple(axis) if isinstance(axis, (list, tuple)) else axis
+        if not all(
+            isinstance(a, Integral) for a in np.ravel(() if axis is None else axis).tolist()
+        ):
+            raise ValueError(f"{self.name} got axis={axis!r}, expected integers, or None")
         self.from_logits = from_logits
 
     def value(self, overlap, truth, predicted):
@@ -172,7 +178,8 @@ class Tversky(RegionLoss):
         **kwargs,
     ):
         super().__init__(reduction, name, axis, from_logits, **kwargs)
-        self.alpha, self.beta = alpha, beta
+        self.alpha = bounds.number(self, "alpha", alpha, 0)
+        self.beta = bounds.number(self, "beta", beta, 0)
 
     def value(self, overlap, truth, predicted):
         """Give 1 - I / (I + alpha (T - I) + beta (P - I))."""

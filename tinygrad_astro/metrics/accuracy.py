@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tinygrad_astro import bounds
 from tinygrad_astro.losses.labels import like_shape
 from tinygrad_astro.metrics.metric import MeanOfCells, paired
 
@@ -101,7 +102,7 @@ class SparseTopKCategoricalAccuracy(MeanOfCells):
 
     def __init__(self, k=5, name=None):
         super().__init__(name)
-        self.k = k
+        self.k = bounds.whole(self, "k", k, 1)
 
     def classes(self, y_true, y_pred):
         """Give class numbers."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tinygrad_astro import bounds
 from tinygrad_astro.losses.labels import check_classes, like_shape, soft_or_sparse
 from tinygrad_astro.metrics.metric import Metric, paired, weights
 
@@ -44,7 +45,7 @@ class ConfusionMatrix(Metric):
         sparse_y_true=None,
         sparse_y_pred=None,
     ):
-        self.num_classes = num_classes
+        self.num_classes = bounds.whole(self, "num_classes", num_classes, 1)
         self.ignore_class = ignore_class
         self.threshold = threshold
         self.sparse_y_true, self.sparse_y_pred = sparse_y_true, sparse_y_pred
@@ -86,6 +87,12 @@ class ConfusionMatrix(Metric):
     def _labels(self, y_true, shape):
         whole = (shape, (*shape, 1), shape[:-1] if shape[-1:] == (1,) else shape)
         sparse = y_true.shape in whole if self.sparse_y_true is None else self.sparse_y_true
+        one = shape[:-1] if len(shape) > 1 and shape[-1] == 1 else shape
+        if not sparse and y_true.shape[:-1] not in (shape, one):
+            raise ValueError(
+                f"{self.name} got y_true of shape {y_true.shape} for predictions {shape}, expected "
+                f"class numbers of that shape, or one value per class along one more axis"
+            )
         return like_shape(y_true if sparse else y_true.argmax(axis=-1), shape, self.name)
 
     def result(self):
@@ -167,6 +174,8 @@ class Precision(Metric):
 
     def __init__(self, thresholds=None, class_id=None, name=None):
         self.thresholds = 0.5 if thresholds is None else thresholds
+        for one in np.ravel(np.asarray(self.thresholds, object)):
+            bounds.number(self, "thresholds", one, 0, 1)
         self.class_id = class_id
         super().__init__(name)
 

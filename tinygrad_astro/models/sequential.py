@@ -44,6 +44,11 @@ class Sequential(Model):
         self._head: Symbol | None = None
         self._tail: Symbol | None = None
         self._declared = False
+        if not isinstance(layers, (list, tuple, type(None))):
+            raise TypeError(
+                f"{self.title} got a {type(layers).__name__} ({layers!r}), expected a list of "
+                "layers"
+            )
         for layer in layers or []:
             self.add(layer)
 

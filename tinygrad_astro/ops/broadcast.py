@@ -24,9 +24,14 @@ def reshape(x, shape):
     ------
     ValueError
         If the number of values differs.
+    TypeError
+        If `shape` is no integer or sequence of them.
     """
     (x,) = lift([x])
-    shape = (shape,) if isinstance(shape, Integral) else tuple(map(operator.index, shape))
+    try:
+        shape = (shape,) if isinstance(shape, Integral) else tuple(map(operator.index, shape))
+    except TypeError:
+        raise TypeError(f"reshape got shape={shape!r}, expected integers") from None
     known = math.prod(n for n in shape if n != -1)
     unknown = shape.count(-1)
     if (

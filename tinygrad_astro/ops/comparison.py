@@ -24,8 +24,20 @@ def paired(x, y):
 # ---- comparisons and bits ------------------------------------------------------------------------
 
 
+def _check_bits(name, *values):
+    if any(x.dtype.kind == "f" for x in values):
+        raise TypeError(
+            f"{name} got {' and '.join(str(x.dtype) for x in values)}, expected integers or "
+            "booleans; compare first: (x > 0) & (y > 0)"
+        )
+
+
 def _comparison(name, text):
+    bits = name.startswith("bitwise")
+
     def compare(x, y):
+        if bits:
+            _check_bits(name, x, y)
         return getattr(xp(x), name)(*paired(x, y))
 
     compare.__name__, compare.__doc__ = name, text
@@ -53,6 +65,7 @@ def logical_not(x):
 @primitive()
 def invert(x):
     """Each bit turned over; for booleans, not x; no gradient."""
+    _check_bits("invert", x)
     return xp(x).invert(x)
 
 

@@ -23,6 +23,8 @@ def _dropout(x, rate, seed):
 
 
 def _word(seed):
+    if not hasattr(seed, "__index__"):
+        raise TypeError(f"seed={seed!r} ({type(seed).__name__}), expected an integer")
     return operator.index(seed) % 2**64
 
 

@@ -96,6 +96,8 @@ def concatenate(xs, axis=0):
     ValueError
         If there is none, or shapes differ in another axis.
     """
+    if not hasattr(xs, "__iter__"):
+        raise TypeError(f"concatenate got a {type(xs).__name__}, expected a list of tensors")
     xs = lift(xs)
     if not xs:
         raise ValueError("concatenate needs at least one tensor, got an empty list")
@@ -136,7 +138,12 @@ def split(x, indices_or_sections, axis=0):
             )
         cuts = [n // indices_or_sections * i for i in range(indices_or_sections + 1)]
     else:
-        cuts = [0, *indices_or_sections, n]
+        given = indices_or_sections
+        if isinstance(given, str) or not all(isinstance(i, Integral) for i in np.ravel(given)):
+            raise ValueError(
+                f"split got {given!r}, expected a number of sections or integer indices"
+            )
+        cuts = [0, *given, n]
     before = (slice(None),) * axis
     return [getitem(x, (*before, slice(a, b))) for a, b in zip(cuts[:-1], cuts[1:])]
 
@@ -156,6 +163,8 @@ def tile(x, reps):
     """Repeat the whole tensor `reps` times along each axis."""
     (x,) = lift([x])
     reps = (reps,) if isinstance(reps, Integral) else tuple(reps)
+    if not all(isinstance(n, Integral) and n >= 0 for n in reps):
+        raise ValueError(f"tile got reps={reps!r}, expected integers of at least 0")
     rank = max(x.ndim, len(reps))
     reps = (1,) * (rank - len(reps)) + reps
     shape = (1,) * (rank - x.ndim) + x.shape

@@ -54,6 +54,10 @@ def matmul(x, y):
 def tensordot(x, y, axes=2):
     """Sum over the last `axes` axes of x and the first of y, or over a pair of lists of axes."""
     x, y = lift([x, y])
+    if not isinstance(axes, int) and (isinstance(axes, str) or np.size(axes) < 2):
+        raise ValueError(
+            f"tensordot got axes={axes!r}, expected a number or a pair of lists of axes"
+        )
     if isinstance(axes, int):
         ours, theirs = list(range(x.ndim - axes, x.ndim)), list(range(axes))
     else:
@@ -107,6 +111,8 @@ def einsum(subscripts, *operands):
         If the letters do not fit the operands, one repeats within an operand, or "..." is used.
     """
     operands = lift(operands)
+    if not isinstance(subscripts, str):
+        raise TypeError(f'einsum got subscripts={subscripts!r}, expected text such as "ij,jk->ik"')
     text = subscripts.replace(" ", "")
     if "." in text:
         raise ValueError(f"einsum({subscripts!r}): name every axis, '...' is not supported")

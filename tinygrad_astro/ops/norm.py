@@ -6,6 +6,7 @@ own rules are composed from ordinary ops, so higher derivatives are right though
 
 import numpy as np
 
+from tinygrad_astro import bounds
 from tinygrad_astro.kernels import of, xp
 from tinygrad_astro.ops.activation import activation_grad
 from tinygrad_astro.ops.broadcast import sum_to
@@ -179,6 +180,7 @@ def batch_normalization(
             "mean and variance are constants here, but a tracked tensor was given: detach() it, or "
             "leave both out to use, and differentiate through, those of the batch"
         )
+    bounds.number("batch_normalization", "epsilon", epsilon, 0)
     if activation not in ("linear", "relu"):
         raise ValueError(f'activation={activation!r}: batch norm fuses "linear" or "relu"')
     gamma, beta = (p if p.dtype == x.dtype else p.astype(x.dtype) for p in (gamma, beta))

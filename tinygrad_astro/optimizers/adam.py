@@ -1,5 +1,6 @@
 """Adam and its variants: steps scaled by running means of the gradient and its square."""
 
+from tinygrad_astro import bounds
 from tinygrad_astro.kernels import of, xp
 from tinygrad_astro.optimizers.optimizer import Optimizer
 
@@ -23,6 +24,11 @@ class Adam(Optimizer):
     weight_decay, clipnorm, clipvalue, global_clipnorm, name
         As in `Optimizer`.
 
+    Raises
+    ------
+    ValueError
+        If a beta is not in [0, 1), or another number negative, infinite or NaN.
+
     Examples
     --------
     >>> import tinygrad_astro as ta
@@ -42,6 +48,10 @@ class Adam(Optimizer):
         **kwargs,
     ):
         super().__init__(learning_rate, **kwargs)
+        for name, value in (("beta_1", beta_1), ("beta_2", beta_2)):
+            if bounds.number(self, name, value, 0, 1) == 1:
+                raise ValueError(f"{type(self).__name__} got {name}=1, expected a number below 1")
+        bounds.number(self, "epsilon", epsilon, 0)
         self.beta_1, self.beta_2, self.epsilon = float(beta_1), float(beta_2), float(epsilon)
         self.amsgrad = bool(amsgrad)
         self.slots = ("momentum", "velocity") + (("velocity_hat",) if amsgrad else ())

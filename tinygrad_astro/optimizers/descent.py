@@ -1,5 +1,6 @@
 """Gradient descent with a momentum, and with steps scaled by the mean square: SGD, RMSprop."""
 
+from tinygrad_astro import bounds
 from tinygrad_astro.kernels import of
 from tinygrad_astro.optimizers.optimizer import Optimizer
 
@@ -29,8 +30,7 @@ class SGD(Optimizer):
 
     def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False, **kwargs):
         super().__init__(learning_rate, **kwargs)
-        if not 0 <= momentum <= 1:
-            raise ValueError(f"SGD got momentum={momentum}, expected a number from 0 to 1")
+        bounds.number(self, "momentum", momentum, 0, 1)
         self.momentum, self.nesterov = float(momentum), bool(nesterov)
         self.slots = ("momentum",) if momentum else ()
 
@@ -79,6 +79,9 @@ class RMSprop(Optimizer):
         **kwargs,
     ):
         super().__init__(learning_rate, **kwargs)
+        bounds.number(self, "rho", rho, 0, 1)
+        bounds.number(self, "momentum", momentum, 0, 1)
+        bounds.number(self, "epsilon", epsilon, 0)
         self.rho, self.momentum, self.epsilon = float(rho), float(momentum), float(epsilon)
         self.centered = bool(centered)
         self.slots = ("velocity",)

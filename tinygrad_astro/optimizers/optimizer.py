@@ -4,14 +4,16 @@ A step clips the gradients, shrinks the weights (decay), moves them, and counts.
 `weight.data` in place. Slots (momenta and the like) belong to weights by position.
 """
 
+import math
 from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from tinygrad_astro import schedules
+from tinygrad_astro import bounds, schedules
 from tinygrad_astro.kernels import moved, of, xp
 from tinygrad_astro.losses.loss import snake_case
+from tinygrad_astro.tape import Tensor
 from tinygrad_astro.writes import written
 
 
@@ -54,8 +56,8 @@ class Optimizer:
         if len(given) > 1:
             raise ValueError(f"{type(self).__name__} got {given}, expected one way to clip at most")
         for key, value in {**given, "weight_decay": weight_decay}.items():
-            if value is not None and value < 0:
-                raise ValueError(f"{type(self).__name__} got {key}={value}, expected 0 or more")
+            if value is not None:
+                bounds.number(self, key, value, 0)
         self.name = name or snake_case(type(self).__name__)
         self.weight_decay = weight_decay
         self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
@@ -77,10 +79,10 @@ class Optimizer:
             value = schedules.get(value)
         if not isinstance(value, schedules.LearningRateSchedule):
             number = isinstance(value, Real) and not isinstance(value, bool)
-            if not (number and value >= 0):
+            if not (number and 0 <= value < math.inf):
                 raise ValueError(
-                    f"learning_rate={value!r}: expected a number of at least 0, or a schedule of "
-                    "ta.optimizers.schedules"
+                    f"learning_rate={value!r}: expected a finite number of at least 0, or a "
+                    "schedule of ta.optimizers.schedules"
                 )
             value = float(value)
         self._learning_rate = value
@@ -123,9 +125,13 @@ class Optimizer:
         Raises
         ------
         ValueError
-            If no gradient is given, or the weights are not those of the first call.
+            If no gradient is given, one has another shape than its weight, or the weights are not
+            those of the first call.
+        TypeError
+            If a gradient is no Tensor.
         """
-        weights = list(weights)
+        grads, weights = list(grads), list(weights)
+        self._check(grads, weights)
         self.build(weights)
         if all(g is None for g in grads):
             raise ValueError(f"{self.name} got no gradient for any of {len(weights)} weights")
@@ -142,6 +148,23 @@ class Optimizer:
             self.step(w.reshape(-1), g, slots, rate, decay)
             written(w)
         self.iterations += 1
+
+    def _check(self, grads, weights):
+        if len(grads) != len(weights):
+            raise ValueError(f"{self.name} got {len(grads)} gradients for {len(weights)} weights")
+        for i, (g, w) in enumerate(zip(grads, weights, strict=True)):
+            if g is None:
+                continue
+            if type(g) is not Tensor or type(w) is not Tensor:
+                raise TypeError(
+                    f"{self.name} got a {type(g).__name__} as gradient of a {type(w).__name__} "
+                    f"(number {i}), expected Tensors: ta.tensor(...)"
+                )
+            if g.data.shape != w.data.shape:
+                raise ValueError(
+                    f"{self.name} got a gradient of shape {g.shape} for weight {i} of shape "
+                    f"{w.shape}; expected the weight's shape"
+                )
 
     def step(self, w, g, slots, learning_rate, weight_decay) -> None:
         """Move one flat weight in place."""

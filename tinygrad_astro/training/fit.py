@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from tinygrad_astro.callbacks import CallbackList, History
 from tinygrad_astro.random import next_seed
 from tinygrad_astro.training.evaluation import test_epoch
@@ -185,8 +187,8 @@ def split(data: Batch, fraction):
     ValueError
         If the fraction is not between 0 and 1, leaves nothing on one side, or x is no array.
     """
-    if not 0 < fraction < 1:
-        raise ValueError(f"validation_split={fraction}: expected a fraction from 0 to below 1")
+    if not isinstance(fraction, (int, float, np.number)) or not 0 < fraction < 1:
+        raise ValueError(f"validation_split={fraction!r}: expected a fraction from 0 to below 1")
     if not is_arrays(data.x):
         raise ValueError(
             f"validation_split needs arrays to cut, x is a {type(data.x).__name__}; give "

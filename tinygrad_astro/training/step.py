@@ -138,6 +138,8 @@ def train_on_batch(
     """
     objective = objective_of(model)
     batch = Batch(*(arrays(p, "batch") for p in (x, y, sample_weight, mask)))
+    if x is None or not batch.size:
+        raise ValueError("train_on_batch got no samples: x is empty, expected at least one")
     build(model, batch.x)
     loss, y_pred = train_step(model, objective, batch, class_weight)
     return _of_batch(objective, loss, y_pred, batch, return_dict)
