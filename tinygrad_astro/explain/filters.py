@@ -44,24 +44,46 @@ def filters(layer):
     kernel = _kernel(layer)
     if kernel.ndim == 3:
         return _curves(layer.name, kernel)
+    tiles, columns, title = kernel_tiles(layer)
+    rows = -(-len(tiles) // columns)
+    figure = picture(max(4.0, min(12.0, columns * 0.62) + 1), max(1.6, rows * 0.62 + 0.6))
+    show_tiles(figure, tiles, columns, title, signed=True, label="weight")
+    return figure
+
+
+def kernel_tiles(layer) -> tuple[np.ndarray, int, str]:
+    """Give the kernels of a 2-D convolution layer as tiles, for a figure of one's own.
+
+    Parameters
+    ----------
+    layer : Conv2D or one of its kin
+        As `filters` takes it.
+
+    Returns
+    -------
+    tiles : numpy.ndarray (n, kh, kw)
+        With several input channels a row of tiles for each of them.
+    columns : int
+        Tiles in a row.
+    title : str
+        What they are, and how many of how many.
+    """
+    kernel = _kernel(layer)
+    if kernel.ndim != 4:
+        raise ValueError(f"kernel_tiles got {layer.title}, expected a 2-D convolution layer")
     kh, kw, channels, count = kernel.shape
     if min(channels, count) == 1:
         tiles = kernel.reshape(kh, kw, -1).transpose(2, 0, 1)
         shown, columns = min(len(tiles), _MOST_TILES), near_square(min(len(tiles), _MOST_TILES))
         title = f"{layer.name}: {_some(shown, len(tiles), 'kernels')} of {kh} x {kw}"
-        tiles = tiles[:shown]
-    else:
-        columns = min(count, 32)
-        rows = min(channels, _MOST_TILES // columns)
-        tiles = kernel.transpose(2, 3, 0, 1)[:rows, :columns].reshape(-1, kh, kw)
-        title = (
-            f"{layer.name}: {_some(columns, count, 'filters')} of {kh} x {kw} across, "
-            f"{_some(rows, channels, 'input channels')} down"
-        )
-    rows = -(-len(tiles) // columns)
-    figure = picture(max(4.0, min(12.0, columns * 0.62) + 1), max(1.6, rows * 0.62 + 0.6))
-    show_tiles(figure, tiles, columns, title, signed=True, label="weight")
-    return figure
+        return tiles[:shown], columns, title
+    columns = min(count, 32)
+    rows = min(channels, _MOST_TILES // columns)
+    title = (
+        f"{layer.name}: {_some(columns, count, 'filters')} of {kh} x {kw} across, "
+        f"{_some(rows, channels, 'input channels')} down"
+    )
+    return kernel.transpose(2, 3, 0, 1)[:rows, :columns].reshape(-1, kh, kw), columns, title
 
 
 def _kernel(layer) -> np.ndarray:
