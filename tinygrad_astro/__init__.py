@@ -21,6 +21,7 @@ from tinygrad_astro import (
 )
 from tinygrad_astro._version import __version__
 from tinygrad_astro.autodiff import grad, hvp, jacobian, value_and_grad
+from tinygrad_astro.kernels.cpu.memory import memory_stats, set_memory_limit
 from tinygrad_astro.kernels.cpu.target import get_num_threads, set_num_threads
 from tinygrad_astro.kernels.precision import current_precision, precision
 from tinygrad_astro.models import Input, Model, Sequential
@@ -35,7 +36,7 @@ __all__ = [
     "AnomalyError", "GradientError", "Input", "Model", "Sequential", "Tensor", "__version__",
     "activations", "callbacks", "cuda", "current_precision", "data", "detect_anomaly",
     "explain", "from_dlpack", "get_num_threads", "grad", "hvp", "initializers",
-    "is_recording", "jacobian", "jvp", "layers", "losses", "manual_seed", "metrics", "models",
-    "no_grad", "ops", "optimizers", "precision", "primitive", "random", "schedules",
-    "set_num_threads", "tensor", "testing", "value_and_grad", "vjp",
+    "is_recording", "jacobian", "jvp", "layers", "losses", "manual_seed", "memory_stats", "metrics",
+    "models", "no_grad", "ops", "optimizers", "precision", "primitive", "random", "schedules",
+    "set_memory_limit", "set_num_threads", "tensor", "testing", "value_and_grad", "vjp",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ Birth order is a topological order, so there is no recursion and no path is walk
 import numpy as np
 
 from tinygrad_astro import writes
-from tinygrad_astro.kernels import xp
+from tinygrad_astro.kernels import of, xp
 from tinygrad_astro.modes import mode
 from tinygrad_astro.tape import GradientError, Tensor, lift, refuse_nan
 
@@ -47,8 +47,8 @@ def backward(self: Tensor, gradient=None, create_graph: bool = False) -> None:
 
 def _own(value, taken):
     """Give the gradient an array that no other gradient or caller shares, fit to be scaled."""
-    flags = value.data.flags
-    if id(value.data) in taken or not (flags["C_CONTIGUOUS"] and flags["OWNDATA"]):
+    whole = value.data.flags["C_CONTIGUOUS"] and of(value.data).memory.owns(value.data)
+    if id(value.data) in taken or not whole:
         value = Tensor(xp(value.data).array(value.data, order="C"))
     taken.add(id(value.data))
     return value

@@ -51,8 +51,8 @@ def softmax_cross_entropy(logits, labels):
     logits, labels = lift([logits, labels])
     x = xp(logits.data).ascontiguousarray(logits.data)
     classes = xp(x).ascontiguousarray(labels.data.astype(np.int64))
-    probabilities = xp(x).empty(x.shape, x.dtype)
-    values = xp(x).empty(x.shape[:-1], x.dtype)
+    probabilities = of(x).memory.empty(x.shape, x.dtype)
+    values = of(x).memory.empty(x.shape[:-1], x.dtype)
     rows = (-1, x.shape[-1])
     of(x).losses.softmax_cross_entropy(
         values.reshape(-1), probabilities.reshape(rows), x.reshape(rows), classes.reshape(-1),

@@ -37,7 +37,7 @@ def _curvature(y, name):
 )
 def activation_grad(g, y, name):
     """g times the slope of the activation, from its output y."""
-    out = xp(g).empty(y.shape, y.dtype)
+    out = of(g).memory.empty(y.shape, y.dtype)
     ascontiguous = xp(g).ascontiguousarray
     of(g).elementwise.activation_grad(out, ascontiguous(g), ascontiguous(y), name)
     return out
@@ -45,7 +45,7 @@ def activation_grad(g, y, name):
 
 @primitive(lambda g, out, x, name: activation_grad(g, out, name=name), keeps="out")
 def _activation(x, name):
-    out = xp(x).empty(x.shape, x.dtype)
+    out = of(x).memory.empty(x.shape, x.dtype)
     of(x).elementwise.activation(out, xp(x).ascontiguousarray(x), name)
     return out
 
@@ -57,7 +57,7 @@ def _bias_activation_rule(g, out, x, bias, name, wanted):
 
 @primitive(joint=_bias_activation_rule, keeps="out")
 def _bias_activation(x, bias, name):
-    out = xp(x).empty(x.shape, x.dtype)
+    out = of(x).memory.empty(x.shape, x.dtype)
     of(x).elementwise.bias_activation(out, xp(x).ascontiguousarray(x), bias, name)
     return out
 
@@ -65,7 +65,7 @@ def _bias_activation(x, bias, name):
 @primitive(lambda u, out, g: _spread_rows(u, shape=g.shape), keeps="")
 def sum_rows(g):
     """Sum over all axes but the last, in one fixed order: the gradient of a bias."""
-    out = xp(g).empty(g.shape[-1:], g.dtype)
+    out = of(g).memory.empty(g.shape[-1:], g.dtype)
     of(g).elementwise.bias_grad(out, xp(g).ascontiguousarray(g).reshape(-1, g.shape[-1]))
     return out
 

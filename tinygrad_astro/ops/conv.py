@@ -42,7 +42,7 @@ def _geometry(strides, pads, dilation, groups):
 )
 def conv_valid(x, w, *, shape, strides, pads, dilation, groups):
     """The convolution with all geometry in numbers; `conv` checks and calls it."""
-    out = xp(x).empty(shape, x.dtype)
+    out = of(x).memory.empty(shape, x.dtype)
     geometry = _geometry(strides, pads, dilation, groups)
     of(x).conv.conv(_as_image(out), _as_image(x), _as_kernel(w), *geometry)
     return out
@@ -55,7 +55,7 @@ def conv_valid(x, w, *, shape, strides, pads, dilation, groups):
 )
 def conv_input_grad(g, w, *, size, shape, strides, pads, dilation, groups):
     """The adjoint of conv in its input: gives shape `size`; <conv(x, w), g> = <x, this>."""
-    out = xp(g).empty(size, g.dtype)
+    out = of(g).memory.empty(size, g.dtype)
     geometry = _geometry(strides, pads, dilation, groups)
     of(g).conv.conv_input_grad(_as_image(out), _as_image(g), _as_kernel(w), *geometry)
     return out
@@ -68,7 +68,7 @@ def conv_input_grad(g, w, *, size, shape, strides, pads, dilation, groups):
 )
 def conv_weight_grad(x, g, *, size, shape, strides, pads, dilation, groups):
     """The adjoint of conv in its kernel: gives shape `size`; <conv(x, w), g> = <w, this>."""
-    out = xp(x).empty(size, x.dtype)
+    out = of(x).memory.empty(size, x.dtype)
     geometry = _geometry(strides, pads, dilation, groups)
     of(x).conv.conv_weight_grad(_as_kernel(out), _as_image(x), _as_image(g), *geometry)
     return out

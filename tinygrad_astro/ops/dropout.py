@@ -15,7 +15,7 @@ from tinygrad_astro.tape import Tensor, lift, primitive
 
 @primitive(lambda g, out, x, rate, seed: _dropout(g, rate=rate, seed=seed), keeps="")
 def _dropout(x, rate, seed):
-    out = xp(x).empty(x.shape, x.dtype)
+    out = of(x).memory.empty(x.shape, x.dtype)
     of(x).dropout.dropout(
         out.reshape(-1), xp(x).ascontiguousarray(x).reshape(-1), rate, np.uint64(seed)
     )

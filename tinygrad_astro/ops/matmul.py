@@ -145,7 +145,7 @@ def einsum(subscripts, *operands):
     keeps="x w",
 )
 def _dense(x, w):
-    out = xp(x).empty((x.shape[0], w.shape[1]), x.dtype)
+    out = of(x).memory.empty((x.shape[0], w.shape[1]), x.dtype)
     of(x).matmul.matmul(out, xp(x).ascontiguousarray(x), xp(x).ascontiguousarray(w))
     return out
 

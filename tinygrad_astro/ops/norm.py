@@ -27,7 +27,7 @@ def moments(inputs):
     x = x.data
     if x.size == 0 or x.ndim == 0:
         raise ValueError(f"moments of shape {x.shape}: expected (..., C) with values to average")
-    centre, spread = (xp(x).empty(x.shape[-1:], x.dtype) for _ in range(2))
+    centre, spread = (of(x).memory.empty(x.shape[-1:], x.dtype) for _ in range(2))
     of(x).norm.moments(centre, spread, _rows(x))
     return centre, spread
 
@@ -37,7 +37,7 @@ def _inverse_std(variance, epsilon):
 
 
 def _fused(x, gamma, beta, mean, variance, epsilon, activation):
-    out = xp(x).empty(x.shape, x.dtype)
+    out = of(x).memory.empty(x.shape, x.dtype)
     inverse = _inverse_std(variance, epsilon)
     of(x).norm.batch_norm(_rows(out), _rows(x), mean, inverse, gamma, beta, activation)
     return out
@@ -105,7 +105,7 @@ def _sums_rule(u, out, g, x, mean, inverse, epsilon, wanted):
 @primitive(joint=_sums_rule, keeps="g x")
 def _sums(g, x, mean, inverse, epsilon):
     """Rows sum(g) and sum(g hat): the gradients of beta and gamma."""
-    sums = xp(g).empty((2, g.shape[-1]), g.dtype)
+    sums = of(g).memory.empty((2, g.shape[-1]), g.dtype)
     of(g).norm.batch_norm_sums(sums, _rows(g), _rows(x), mean, inverse)
     return sums
 
@@ -117,7 +117,7 @@ def _input_grad_rule(u, out, g, x, gamma, sums, mean, inverse, epsilon, wanted):
 @primitive(joint=_input_grad_rule, keeps="g x gamma")
 def _input_grad(g, x, gamma, sums, mean, inverse, epsilon):
     """gamma / std (g - mean(g) - hat mean(g hat)), with the sums already at hand."""
-    out = xp(g).empty(x.shape, x.dtype)
+    out = of(g).memory.empty(x.shape, x.dtype)
     of(g).norm.batch_norm_input_grad(_rows(out), _rows(g), _rows(x), mean, inverse, gamma, sums)
     return out
 

@@ -32,7 +32,7 @@ def argmax_windows(x, shape, window, strides, pads):
 
     No gradient.
     """
-    indices = xp(x).empty(shape, np.int64)
+    indices = of(x).memory.empty(shape, np.int64)
     of(x).pool.argmax_windows(_as_image(indices), _as_image(x), *_geometry(window, strides, pads))
     return indices
 
@@ -40,7 +40,7 @@ def argmax_windows(x, shape, window, strides, pads):
 @primitive(lambda g, out, x, indices: put_windows(g, indices, size=x.shape), None, keeps="indices")
 def take_windows(x, indices):
     """out[n,i,j,c] = x[n, indices[n,i,j,c], c], with positions flattened."""
-    out = xp(x).empty(indices.shape, x.dtype)
+    out = of(x).memory.empty(indices.shape, x.dtype)
     of(x).pool.take_windows(_as_image(out), _as_image(x), _as_image(indices))
     return out
 
@@ -48,7 +48,7 @@ def take_windows(x, indices):
 @primitive(lambda u, out, g, indices, size: take_windows(u, indices), None, keeps="indices")
 def put_windows(g, indices, size):
     """Zeros of shape `size` with g added where `indices` point: the adjoint of take_windows."""
-    out = xp(g).empty(size, g.dtype)
+    out = of(g).memory.empty(size, g.dtype)
     of(g).pool.put_windows(_as_image(out), _as_image(g), _as_image(indices))
     return out
 
@@ -56,7 +56,7 @@ def put_windows(g, indices, size):
 @primitive(lambda g, out, x, **geometry: spread_windows(g, size=x.shape, **geometry), keeps="")
 def sum_windows(x, *, shape, window, strides, pads):
     """The sum of each window; padding counts as zero."""
-    out = xp(x).empty(shape, x.dtype)
+    out = of(x).memory.empty(shape, x.dtype)
     of(x).pool.sum_windows(_as_image(out), _as_image(x), *_geometry(window, strides, pads))
     return out
 
@@ -64,7 +64,7 @@ def sum_windows(x, *, shape, window, strides, pads):
 @primitive(lambda u, out, g, *, size, **geometry: sum_windows(u, **geometry), keeps="")
 def spread_windows(g, *, size, shape, window, strides, pads):
     """Each value copied (added) into its whole window: the adjoint of sum_windows."""
-    out = xp(g).empty(size, g.dtype)
+    out = of(g).memory.empty(size, g.dtype)
     of(g).pool.spread_windows(_as_image(out), _as_image(g), *_geometry(window, strides, pads))
     return out
 

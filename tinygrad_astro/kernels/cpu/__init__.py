@@ -6,9 +6,12 @@ from tinygrad_astro.kernels.cpu import (
     elementwise,
     losses,
     matmul,
+    memory,
     norm,
     optimizers,
     pool,
 )
 
-__all__ = ["conv", "dropout", "elementwise", "losses", "matmul", "norm", "optimizers", "pool"]
+__all__ = [
+    "conv", "dropout", "elementwise", "losses", "matmul", "memory", "norm", "optimizers", "pool",
+]  # fmt: skip
