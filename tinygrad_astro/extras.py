@@ -8,6 +8,7 @@ _PACKAGES = {
     "astropy": ("FITS files and astropy tables", "astro"),
     "h5py": ("HDF5 files", "astro"),
     "matplotlib": ("pictures", "plot"),
+    "sep": ("aperture fluxes", "astro"),
     "scipy": ("convolution matrices and profile fits", "explain"),
 }
 
