@@ -92,6 +92,18 @@ def test_special_values(name):
     assert (closed == 0).all()
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_slopes_at_the_infinities_are_their_limits(name):
+    below = {"linear": 1, "leaky_relu": 0.2}.get(name, 0)
+    above = 0 if name in ("sigmoid", "tanh") else 1
+    for dtype in (np.float32, np.float64):
+        y = activation(np.tile(np.array([-np.inf, np.inf], dtype), 41), name)
+        slope = activation_grad(np.full_like(y, 3), y, name)
+        np.testing.assert_array_equal(slope, np.tile(np.array([below, above], dtype) * 3, 41))
+        through = activation_grad(np.full(9, 3.0, dtype), np.full(9, np.nan, dtype), name)
+        assert (np.isnan(through) if name in ("sigmoid", "tanh") else through == 3).all()
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_bias_grad(rng, shape):
     g = rng.standard_normal(shape).astype(np.float32).reshape(-1, shape[-1])

@@ -148,7 +148,6 @@ def test_activations(gpu, up, blank, rng, name):
     cpu.elementwise.activation(expected, x, name)
     gpu.elementwise.activation(out, up(x), name)
     close(out.copy_to_host(), expected)
-    expected[np.isneginf(expected)] = -1
     slopes, found = np.empty_like(x), blank(x.shape)
     cpu.elementwise.activation_grad(slopes, g, expected, name)
     gpu.elementwise.activation_grad(found, up(g), up(expected), name)

@@ -33,7 +33,11 @@ def activation(out, x, name):
 
 
 def activation_grad(out, g, y, name):
-    """out = g f'(x) with f' written in y = f(x); each thread owns some elements."""
+    """out = g f'(x) with f' written in y = f(x); each thread owns some elements.
+
+    At infinite y the slope is the limit: 1 for linear, 0.2 for leaky_relu at -inf. A closed relu
+    gives 0 whatever g is. At NaN, sigmoid and tanh give NaN, the others let g through.
+    """
     arguments = out.reshape(-1), g.reshape(-1), y.reshape(-1), KINDS[name]
     launch(_activation_grad, _activation_grad_parallel, arguments, y.size, CHUNK, y.size)
 
@@ -113,12 +117,14 @@ def _activation_grad(out, g, y, kind, start, stop):
     elif kind == RELU:
         for i in range(z.size):
             z[i] = zero if v[i] <= zero else u[i]
-    else:
-        # ELU's slope is y + 1 where y <= 0, the others' a constant.
-        slope = kinds(LEAKY_SLOPE if kind == LEAKY_RELU else 1.0)
-        rise = one if kind == ELU else zero
+    elif kind == ELU:
         for i in range(z.size):
-            z[i] = u[i] * (slope + rise * v[i]) if v[i] <= zero else u[i]
+            z[i] = u[i] * (one + v[i]) if v[i] <= zero else u[i]
+    else:
+        # A constant, never a multiple of y: the slope is known where y is -inf, too.
+        slope = kinds(LEAKY_SLOPE if kind == LEAKY_RELU else 1.0)
+        for i in range(z.size):
+            z[i] = u[i] * slope if v[i] <= zero else u[i]
 
 
 @parallel
