@@ -150,6 +150,32 @@ def test_occlusion_blames_the_squares_that_cover_what_the_model_looks_at():
     np.testing.assert_array_equal(drop, expected)
 
 
+# ---- 05: galaxy morphology -----------------------------------------------------------------------
+
+
+def test_asking_eight_times_equals_the_library_and_needs_the_flips(rng):
+    from tinygrad_astro.morphology.orbit import orbit_mean
+
+    weight, images = rng.random((5, 5, 2)), rng.random((3, 5, 5, 2))
+
+    def predict(x):
+        return (x * weight).max((1, 2))
+
+    ask_eight = solutions("05").ask_eight
+    expected = orbit_mean(predict, images)
+    np.testing.assert_allclose(ask_eight(predict, images), expected, rtol=1e-12)
+    np.testing.assert_allclose(ask_eight(predict, images[:, ::-1]), expected, rtol=1e-12)
+
+
+def test_temperature_finds_the_one_that_spoiled_the_logits(rng):
+    logits = 2 * rng.standard_normal((20_000, 4))
+    share = special.softmax(logits, axis=1)
+    labels = (rng.random((20_000, 1)) > share.cumsum(axis=1)).sum(axis=1).clip(max=3)
+    temperature = solutions("05").temperature
+    for spoiled in (0.4, 1.0, 3.0):
+        assert temperature(logits * spoiled, labels) == pytest.approx(spoiled, rel=0.05)
+
+
 # ---- 10: one kernel three ways -------------------------------------------------------------------
 
 
