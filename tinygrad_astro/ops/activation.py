@@ -38,15 +38,15 @@ def _curvature(y, name):
 def activation_grad(g, y, name):
     """g times the slope of the activation, from its output y."""
     out = of(g).memory.empty(y.shape, y.dtype)
-    ascontiguous = xp(g).ascontiguousarray
-    of(g).elementwise.activation_grad(out, ascontiguous(g), ascontiguous(y), name)
+    contiguous = of(g).rows.contiguous
+    of(g).elementwise.activation_grad(out, contiguous(g), contiguous(y), name)
     return out
 
 
 @primitive(lambda g, out, x, name: activation_grad(g, out, name=name), keeps="out")
 def _activation(x, name):
     out = of(x).memory.empty(x.shape, x.dtype)
-    of(x).elementwise.activation(out, xp(x).ascontiguousarray(x), name)
+    of(x).elementwise.activation(out, of(x).rows.contiguous(x), name)
     return out
 
 
@@ -58,7 +58,7 @@ def _bias_activation_rule(g, out, x, bias, name, wanted):
 @primitive(joint=_bias_activation_rule, keeps="out")
 def _bias_activation(x, bias, name):
     out = of(x).memory.empty(x.shape, x.dtype)
-    of(x).elementwise.bias_activation(out, xp(x).ascontiguousarray(x), bias, name)
+    of(x).elementwise.bias_activation(out, of(x).rows.contiguous(x), bias, name)
     return out
 
 
@@ -66,7 +66,7 @@ def _bias_activation(x, bias, name):
 def sum_rows(g):
     """Sum over all axes but the last, in one fixed order: the gradient of a bias."""
     out = of(g).memory.empty(g.shape[-1:], g.dtype)
-    of(g).elementwise.bias_grad(out, xp(g).ascontiguousarray(g).reshape(-1, g.shape[-1]))
+    of(g).elementwise.bias_grad(out, of(g).rows.contiguous(g).reshape(-1, g.shape[-1]))
     return out
 
 

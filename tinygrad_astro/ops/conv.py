@@ -11,21 +11,21 @@ Dumoulin & Visin 2016 (arXiv:1603.07285) draw every case; sizes are in shapes.py
 """
 
 from tinygrad_astro import shapes
-from tinygrad_astro.kernels import of, xp
+from tinygrad_astro.kernels import of
 from tinygrad_astro.ops.elementwise import one_float_dtype
 from tinygrad_astro.tape import primitive
 
 
 def _as_image(x):
     """Lift a spectrum (N, L, C), or its kernel, to an image of height 1."""
-    x = xp(x).ascontiguousarray(x)
+    x = of(x).rows.contiguous(x)
     if x.ndim == 4:
         return x
     return x.reshape(x.shape[0], 1, *x.shape[1:])
 
 
 def _as_kernel(w):
-    w = xp(w).ascontiguousarray(w)
+    w = of(w).rows.contiguous(w)
     return w if w.ndim == 4 else w.reshape(1, *w.shape)
 
 

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from tinygrad_astro.arrays import native_dtype
-from tinygrad_astro.kernels import xp
+from tinygrad_astro.kernels import of, xp
 from tinygrad_astro.ops.broadcast import sum_to
 from tinygrad_astro.ops.comparison import equal, greater, paired, where, zeros_like
 from tinygrad_astro.tape import lift, primitive
@@ -34,7 +34,7 @@ def one_float_dtype(x, y):
 )
 def add(x, y):
     """x + y."""
-    return xp(x).add(*paired(x, y))
+    return of(x).rows.add(*paired(x, y))
 
 
 @primitive(

@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 
 from tinygrad_astro import shapes
-from tinygrad_astro.kernels import xp
+from tinygrad_astro.kernels import of, xp
 from tinygrad_astro.ops.broadcast import broadcast_to, reshape
 from tinygrad_astro.ops.indexing import embed, getitem, slice_, take
 from tinygrad_astro.tape import Tensor, lift, primitive
@@ -85,7 +85,7 @@ def _concatenate_rule(g, out, *xs, axis, wanted):
 
 @primitive(joint=_concatenate_rule, keeps="none")
 def _concatenate(*xs, axis):
-    return xp(xs[0]).concatenate(xs, axis)
+    return of(xs[0]).rows.concatenate(xs, axis)
 
 
 def concatenate(xs, axis=0):

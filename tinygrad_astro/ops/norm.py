@@ -7,7 +7,7 @@ own rules are composed from ordinary ops, so higher derivatives are right though
 import numpy as np
 
 from tinygrad_astro import bounds
-from tinygrad_astro.kernels import of, xp
+from tinygrad_astro.kernels import of
 from tinygrad_astro.ops.activation import activation_grad
 from tinygrad_astro.ops.broadcast import sum_to
 from tinygrad_astro.ops.elementwise import add, multiply, power, square, subtract
@@ -18,7 +18,7 @@ from tinygrad_astro.tape import lift, primitive
 
 
 def _rows(x):
-    return xp(x).ascontiguousarray(x).reshape(-1, x.shape[-1])
+    return of(x).rows.contiguous(x).reshape(-1, x.shape[-1])
 
 
 def moments(inputs):

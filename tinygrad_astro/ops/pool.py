@@ -16,7 +16,7 @@ from tinygrad_astro.tape import Tensor, lift, primitive
 
 
 def _as_image(x):
-    x = xp(x).ascontiguousarray(x)
+    x = of(x).rows.contiguous(x)
     return x if x.ndim == 4 else x.reshape(x.shape[0], 1, *x.shape[1:])
 
 

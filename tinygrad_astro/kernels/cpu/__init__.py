@@ -10,8 +10,10 @@ from tinygrad_astro.kernels.cpu import (
     norm,
     optimizers,
     pool,
+    rows,
 )
 
 __all__ = [
     "conv", "dropout", "elementwise", "losses", "matmul", "memory", "norm", "optimizers", "pool",
+    "rows",
 ]  # fmt: skip

@@ -69,7 +69,7 @@ def transform_tile(v, first, source, patch, t, begin, end, axes, shape, near, cu
     left = along * g.m * columns.step + columns.first
     base = ((n * rows.source + top) * columns.source + left) * g.source
     inside = top >= 0 and top + rows.patch <= rows.source and base + g.reach <= len(source)
-    apart = g.inputs * lanes(source)
+    apart = g.inputs_apart
     if inside and left >= 0 and left + columns.patch <= columns.source:
         row, column = rows.step * columns.source * g.source, columns.step * g.source
         for i in range(begin, end):
@@ -85,10 +85,11 @@ def transform_tile(v, first, source, patch, t, begin, end, axes, shape, near, cu
 
 
 @inline
-def _write_tile(out, y, first, apart, t, begin, end, axes, shape, outputs, grid):
+def _write_tile(out, y, first, t, begin, end, axes, shape, outputs, grid):
     """Transform output vectors `begin` to `end` of tile t back and write what lies in the image."""
     rows, columns, g, size = axes[0], axes[1], shape[0], lanes(out)
     n, down, along = tile_at(t, axes)
+    apart = g.outputs_apart
     row, column = rows.spread * columns.target * g.target, columns.spread * g.target
     for v in range(begin, end):
         o = outputs[v]
@@ -112,15 +113,15 @@ def _tiles(out, source, u, v, y, patch, grid, number, tables):
     axes, shape, outputs, near, cut, places, tile_inputs, tile_outputs = tables
     g, size, begin = shape[0], lanes(out), number * shape[0].block
     tiles = min(g.block, g.tiles - begin)
-    starts, ends, inputs = tile_inputs[:tiles], tile_outputs[:tiles], g.inputs * size
+    starts, ends = tile_inputs[:tiles], tile_outputs[:tiles]
     for t in range(tiles):
         transform_tile(v, starts[t], source, patch, begin + t, 0, g.inputs, axes, shape, near, cut)
     columns = len(outputs) * size
     for x in range(g.points**2):
-        product(y, x * columns, ends, v, x * inputs, starts, places, u, x * g.apart, columns, False)
+        to, at, weights = x * g.outputs_apart, x * g.inputs_apart, x * g.weights_apart
+        product(y, to, ends, v, at, starts, places, u, weights, columns, False)
     for t in range(tiles):
-        first, count = ends[t], len(outputs)
-        _write_tile(out, y, first, columns, begin + t, 0, count, axes, shape, outputs, grid)
+        _write_tile(out, y, ends[t], begin + t, 0, len(outputs), axes, shape, outputs, grid)
 
 
 @inline
@@ -128,15 +129,16 @@ def _panel(out, w, u, v, y, grid, panel, tables, taps):
     """Do one panel of output vectors for all tiles, a part of the sum after another."""
     axes, shape, outputs, _, _, places, starts, ends = tables
     g, size, begin = shape[0], lanes(out), panel * WIDEST
-    end, inputs = min(begin + WIDEST, len(outputs)), g.inputs * size
+    end = min(begin + WIDEST, len(outputs))
     columns, apart = (end - begin) * size, TERMS * (end - begin) * size
     for d in range(0, g.depth, TERMS):
         _weights(u, apart, 0, w, panel, d, d + TERMS, shape, outputs, taps, grid)
         some = places[d : d + TERMS]
         for x in range(g.points**2):
-            product(y, x * columns, ends, v, x * inputs, starts, some, u, x * apart, columns, d > 0)
+            to, at = x * g.outputs_apart, x * g.inputs_apart
+            product(y, to, ends, v, at, starts, some, u, x * apart, columns, d > 0)
     for t in range(g.tiles):
-        _write_tile(out, y, ends[t], columns, t, begin, end, axes, shape, outputs, grid)
+        _write_tile(out, y, ends[t], t, begin, end, axes, shape, outputs, grid)
 
 
 @inline
@@ -150,7 +152,7 @@ def _task(stage, i, out, source, w, u, v, y, patch, grid, tables, taps):
         width = min(WIDEST, len(outputs) - panel * WIDEST)
         first = (panel * WIDEST * g.depth + begin * width) * lanes(w)
         end = begin + TERMS
-        _weights(u, g.apart, first, w, panel, begin, end, shape, outputs, taps, grid)
+        _weights(u, g.weights_apart, first, w, panel, begin, end, shape, outputs, taps, grid)
     elif stage == TILES:
         _tiles(out, source, u, v, y, patch, grid, i, tables)
     elif stage == WINDOWS:

@@ -30,9 +30,12 @@ WEIGHTS, TILES, WINDOWS, PANELS = range(4)
 TERMS = 64
 
 # A tile sums over `depth` pairs of part and channel, which it holds in `inputs` vectors; `block` of
-# them are done at once. It touches `reach` numbers of the source. Transformed weights of successive
-# points are `apart`.
-SHAPE = record("scheme points m r tiles block depth inputs source target weight_step reach apart")
+# them are done at once. It touches `reach` numbers of the source. Transformed weights, inputs and
+# outputs of successive points lie as far apart as the last three say.
+SHAPE = record(
+    "scheme points m r tiles block depth inputs source target weight_step reach"
+    " weights_apart inputs_apart outputs_apart"
+)
 
 # An output vector holds `count` channels of the target from `channel` on, for the phase that
 # starts at pixel (row, column).
@@ -112,12 +115,9 @@ def apart(size):
     return (-(-size // 16) | 1) * 16
 
 
-# Numbers between one tile's data and the next's, lest all tiles fall on one set of L1.
-_GAP = 16
-
 # Numbers that the tiles done at once may take, which L2 holds beside the weights: the fastest of 12
 # to 96 tiles for 16 to 128 channels. Weights larger than L2 want more tiles at a time.
-TILES_AT_ONCE = 160 * 1024
+TILES_AT_ONCE = 256 * 1024
 LARGE = 384 * 1024
 
 
@@ -133,20 +133,23 @@ def _block(points, tiles, depth, inputs, outputs, threads):
 
 
 def _plan(points, tiles, depth, inputs, outputs, lanes, threads):
-    """Choose the order of the work: tiles at once, distances of tiles, memory, stages, tasks."""
+    """Choose the order of the work: tiles at once and the width of outputs; memory, stages, tasks.
+
+    Tiles of one point lie side by side, for `product` reads them so.
+    """
     panel, most, most_points = WIDEST * lanes, started_threads(), points**2
-    window = most_points * inputs + _GAP
     if depth * outputs > 2 * tiles * (inputs + outputs):
-        result = most_points * min(panel, outputs) + _GAP
-        memory = (most, most_points * TERMS * panel), (1, tiles * window), (most, tiles * result)
-        work = (WINDOWS, PANELS), (tiles, -(-outputs // panel))
-        return tiles, (window, result), memory, *work
+        width, work = min(panel, outputs), ((WINDOWS, PANELS), (tiles, -(-outputs // panel)))
+        windows = 1, most_points * apart(tiles * inputs)
+        results = most, most_points * apart(tiles * width)
+        return tiles, width, ((most, most_points * TERMS * panel), windows, results), *work
     block = _block(points, tiles, depth, inputs, outputs, threads)
-    result = most_points * outputs + _GAP
     weights = 1, most_points * apart(depth * outputs)
+    windows = most, most_points * apart(block * inputs)
+    results = most, most_points * apart(block * outputs)
     parts = -(-outputs // panel) * -(-depth // TERMS)
     work = (WEIGHTS, TILES), (parts, -(-tiles // block))
-    return block, (window, result), (weights, (most, block * window), (most, block * result)), *work
+    return block, outputs, (weights, windows, results), *work
 
 
 def _build(images, axes, channels, w_shape, reduction_step, scheme, lanes, threads):
@@ -167,21 +170,23 @@ def _build(images, axes, channels, w_shape, reduction_step, scheme, lanes, threa
     ]
     tiles, outs = images * int(record["tiles"].prod()), len(outputs) * lanes
     terms, inputs = len(places), len(near)
-    block, distances, memory, stages, counts = _plan(
-        points, tiles, terms, inputs * lanes, outs, lanes, threads
+    numbers = inputs * lanes
+    block, width, memory, stages, counts = _plan(
+        points, tiles, terms, numbers, outs, lanes, threads
     )
     last = (points - 1) * (record["step"][0] * np.array(lines) + record["step"][1] * source)
     reach, patch = (int(v.max() + l + lanes) for v, l in zip((near, cut), last, strict=True))
     shape = scheme, points, m, r, tiles, block, terms, inputs, source, target, weight_step, reach
     return Tables(
         record,
-        np.array([(*shape, apart(terms * outs))], SHAPE),
+        np.array([(*shape, *map(apart, (terms * outs, block * numbers, block * width)))], SHAPE),
         np.array(outputs, OUTPUT),
         near,
         cut,
         places,
         _taps(taps, w_shape, depth, reduction_step),
-        *(np.arange(block) * distance for distance in distances),
+        np.arange(block) * numbers,
+        np.arange(block) * width,
         (*memory, (started_threads(), patch)),
         stages,
         counts,

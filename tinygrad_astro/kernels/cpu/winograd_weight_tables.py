@@ -60,14 +60,17 @@ def weight_grad(x_shape, w_shape, out_shape, strides, pads, scheme, lanes):
     s, outputs = walk.shape[0], len(walk.outputs) * lanes
     points, depth, inputs = int(s["points"]) ** 2, int(s["depth"]), int(s["inputs"]) * lanes
     chunks, block, splits = _divide(points, int(s["tiles"]), depth, inputs, outputs)
-    split, window = -(-depth // splits), points * inputs + 16
+    split, shape = -(-depth // splits), walk.shape.copy()
+    shape["inputs_apart"] = apart(block * inputs)
     splits, sums, y = -(-depth // split), apart(depth * outputs), apart(block * outputs)
     patch = max(walk.memory[3][1], int(s["m"]) ** 2 * w_shape[3] + lanes)
-    sizes = points * sums, block * window, points * y, patch
+    sizes = points * sums, points * apart(block * inputs), points * y, patch
     return WeightTables(
         np.array([(chunks, block, splits, split, sums, y)], JOB),
-        *walk[:7],
-        np.arange(block) * window,
+        walk.axes,
+        shape,
+        *walk[2:7],
+        np.arange(block) * inputs,
         np.arange(depth) * outputs,
         tuple(zip((chunks, most, most, most), sizes, strict=True)),
         (chunks * splits, depth),

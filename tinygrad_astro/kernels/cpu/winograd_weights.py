@@ -47,7 +47,6 @@ def _add_tiles(sums, x, g, v, y, patch, first, tiles, begin, end, fresh, job, ta
     """Add the products of some tiles to the sums of the terms from `begin` to `end`."""
     axes, shape, outputs, near, cut, places, starts, rows = tables
     s, size, columns = shape[0], lanes(x), len(outputs) * lanes(x)
-    inputs = s.inputs * size
     low, high = places[begin:end].min() // size, places[begin:end].max() // size + 1
     for t in range(tiles):
         transform_tile(v, starts[t], x, patch, first + t, low, high, axes, shape, near, cut)
@@ -59,7 +58,7 @@ def _add_tiles(sums, x, g, v, y, patch, first, tiles, begin, end, fresh, job, ta
             p * job.sums,
             rows[begin:end],
             v,
-            p * inputs,
+            p * s.inputs_apart,
             places[begin:end],
             starts[:tiles],
             y,
