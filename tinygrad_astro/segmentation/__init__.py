@@ -2,6 +2,7 @@
 
 from tinygrad_astro.segmentation.components import label
 from tinygrad_astro.segmentation.evaluation import Agreement, compare, compare_classes
+from tinygrad_astro.segmentation.instances import smooth, split
 from tinygrad_astro.segmentation.prediction import Detection, segment_files
 from tinygrad_astro.segmentation.recipe import Recipe, train
 from tinygrad_astro.segmentation.runs import run
@@ -19,5 +20,7 @@ __all__ = [
     "read_survey",
     "run",
     "segment_files",
+    "smooth",
+    "split",
     "train",
 ]

@@ -17,6 +17,7 @@ from tinygrad_astro.files import write_atomically
 from tinygrad_astro.segmentation.components import label
 from tinygrad_astro.segmentation.evaluation import Agreement, compare, compare_classes
 from tinygrad_astro.segmentation.figure import Result, draw
+from tinygrad_astro.segmentation.instances import smooth, split
 from tinygrad_astro.segmentation.prediction import Detection, source_probability
 from tinygrad_astro.segmentation.recipe import Recipe, train
 from tinygrad_astro.segmentation.survey import Survey
@@ -169,6 +170,10 @@ def report(survey, probabilities, columns, detection) -> tuple[np.ndarray, Agree
     detected = detect(source_probability(values), detection)
     agreement = compare(detected, truth, COUNTED_PIXELS)
     numbers = agreement.to_dict()
+    light = smooth(survey.image[:, columns].mean(axis=-1))
+    parted = compare(split(detected, light), truth, COUNTED_PIXELS).to_dict()
+    told_apart = ("one_to_one", "completeness", "purity", "detections", "blended")
+    numbers["instances"] = {name: parted[name] for name in told_apart}
     if len(survey.names) > 2:
         told = np.where(detected > 0, 1 + values[..., 1:].argmax(axis=-1), 0)
         meant = survey.classes[:, columns]
