@@ -1,6 +1,12 @@
 """`tinygrad-astro train TASK`: train a network on a survey's own images."""
 
-from tinygrad_astro.commands import train_morphology, train_photoz, train_sizes, train_spectra
+from tinygrad_astro.commands import (
+    train_deblending,
+    train_morphology,
+    train_photoz,
+    train_sizes,
+    train_spectra,
+)
 from tinygrad_astro.commands.arguments import count, describe, seed, share, stages
 
 EXAMPLE = "tinygrad-astro train segmentation --images g.fits r.fits --labels seg.fits.gz --out run"
@@ -15,6 +21,7 @@ def add(commands) -> None:
     train_photoz.add(tasks)
     train_spectra.add(tasks)
     train_sizes.add(tasks)
+    train_deblending.add(tasks)
 
 
 def add_segmentation(tasks) -> None:
@@ -117,6 +124,10 @@ def tell_metrics(metrics: dict, folder: str) -> None:
     print(
         f"purity                {number(metrics['purity'])}  "
         f"({metrics['real']} of {metrics['detections']} detections of {least} pixels or more)"
+    )
+    print(
+        f"one to one            {number(metrics['one_to_one'])}  "
+        f"({number(metrics['instances']['one_to_one'])} when parted along valleys of light)"
     )
     if "class_accuracy" in metrics:
         kinds = " or ".join(metrics["classes"][1:])
