@@ -32,7 +32,7 @@ def block_net(
     Examples
     --------
     >>> block_net(56, 3, {"type": 5}).count_params()
-    62613
+    62453
     """
     given = x = layers.Input((size, size, channels))
     for number, count in enumerate(filters, 1):
