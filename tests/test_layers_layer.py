@@ -52,7 +52,44 @@ def test_building_by_hand_is_not_repeated():
     layer.build((None, 3))
     kernel = layer.kernel
     layer(np.ones((2, 3)))
+    for same in ((None, 3), (7, 3), (None, None)):
+        layer.build(same)
     assert layer.kernel is kernel and len(layer.weights) == 2
+    assert layer.build_shapes == ((None, 3),)
+
+
+def built_model():
+    x = layers.Input((3,))
+    return ta.Model(x, layers.Dense(4)(x))
+
+
+def built_by_data():
+    model = ta.Sequential([layers.Dense(4)])
+    model(np.ones((2, 3)))
+    return model
+
+
+class Own(ta.Model):
+    def __init__(self):
+        super().__init__()
+        self.inner = layers.Dense(4)
+
+    def call(self, x):
+        return self.inner(x)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: layers.Dense(4), Own, built_model, built_by_data, ta.Sequential]
+)
+def test_what_is_built_is_not_built_for_another_shape(make):
+    made = make() if make is not ta.Sequential else ta.Sequential([layers.Dense(4)])
+    made.build((None, 3))
+    weights = made.weights
+    made.build((8, 3))
+    for other in ((None, 5), (None, 2, 3)):
+        with pytest.raises(ValueError, match=r"build got .*built for \((None|2), 3\) already.*new"):
+            made.build(other)
+    assert [id(w) for w in made.weights] == [id(w) for w in weights]
 
 
 @pytest.mark.parametrize(

@@ -330,6 +330,11 @@ def test_integer_and_single_axis_inputs(rng):
         (lambda: losses.get("mse")([np.nan, 1.0], [0.0, 1.0]), ValueError, "1 values that are not"),
         (lambda: losses.get("mse")([0.0], [0.0], [np.nan]), ValueError, "sample_weight holds 1"),
         (
+            lambda: losses.get("mse")([0.0, 1.0], [0.0, 1.0], [1.0, -0.5]),
+            ValueError,
+            r"sample_weight holds 1 .* negative or not finite, the first -0.5 at \(1,\)",
+        ),
+        (
             lambda: losses.get("mse")(np.ones((2, 3)), np.ones((2, 3)), np.ones(3)),
             ValueError,
             "sam",

@@ -4,7 +4,7 @@ import numpy as np
 
 from tinygrad_astro import ops
 from tinygrad_astro.kernels import xp
-from tinygrad_astro.pullback import vjp
+from tinygrad_astro.pullback import demand_function, vjp
 from tinygrad_astro.tape import Tensor, lift
 
 
@@ -32,6 +32,8 @@ def value_and_grad(f, argnums=0):
 
     Raises
     ------
+    TypeError
+        If f is no function, or `argnums` no integer or tuple.
     ValueError
         If f gives more than one value, or `argnums` is not among the arguments.
 
@@ -42,6 +44,9 @@ def value_and_grad(f, argnums=0):
     >>> float(value), float(slope)
     (0.0, 1.0)
     """
+    demand_function(f)
+    if not isinstance(argnums, (int, tuple, list)):
+        raise TypeError(f"argnums={argnums!r}, expected an integer or a tuple of integers")
     picked = (argnums,) if isinstance(argnums, int) else tuple(argnums)
 
     def evaluate(*args, **kwargs):
@@ -97,6 +102,7 @@ def hvp(f, x, v):
     >>> ta.hvp(lambda x: (x**3).sum(), ta.tensor([1.0, 2.0]), ta.tensor([1.0, 1.0])).numpy()
     array([ 6., 12.], dtype=float32)
     """
+    demand_function(f)
     x, v = lift([x, v])
     if x.shape != v.shape:
         raise ValueError(f"the direction has shape {v.shape}, expected that of x, {x.shape}")
@@ -120,6 +126,8 @@ def jacobian(f, argnums=0):
 
     Raises
     ------
+    TypeError
+        If f is no function.
     ValueError
         If `argnums` is not among the arguments.
 
@@ -130,6 +138,7 @@ def jacobian(f, argnums=0):
     array([[2., 0.],
            [0., 4.]], dtype=float32)
     """
+    demand_function(f)
 
     def evaluate(*args, **kwargs):
         _demand_arguments(argnums, (argnums,), args)

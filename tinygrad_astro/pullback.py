@@ -22,10 +22,18 @@ def _zeros(x):
     return Tensor(xp(x.data).zeros_like(x.data))
 
 
+def demand_function(f):
+    """Raise TypeError unless f can be called."""
+    if not callable(f):
+        raise TypeError(
+            f"got {f!r} to differentiate, expected a callable: a function of Tensors, such as "
+            "lambda x: (x * x).sum(); to differentiate a Tensor that was computed, call backward()"
+        )
+
+
 def trace(f, primals):
     """Call f on aliases of `primals`: (out, aliases, records reached, is anything else tracked)."""
-    if not callable(f):
-        raise TypeError(f"got {f!r} to differentiate, expected a function of Tensors")
+    demand_function(f)
     primals = [p if isinstance(p, Tensor) else lift([p])[0] for p in primals]
     for position, p in enumerate(primals):
         if p.data.dtype.kind != "f":

@@ -3,6 +3,8 @@
 from numbers import Real
 from typing import Any
 
+from tinygrad_astro.layers.symbolic import flat_shapes
+
 LAYOUTS = {2: "(N, C)", 3: "(N, L, C)", 4: "(N, H, W, C)"}
 
 
@@ -27,6 +29,27 @@ def input_shape(layer, shape) -> None:
         raise ValueError(
             f"{layer.title} got {shape[-1]} channels (input shape {_text(shape)}), but it was "
             f"built for {channels}; give it {channels}, or make a new layer"
+        )
+
+
+def same_build(layer, before, shape) -> None:
+    """Check what `build` got for a layer that is built already; None and the batch fit anything.
+
+    Raises
+    ------
+    ValueError
+        If the weights were made for another shape.
+    """
+    old, new = flat_shapes(before or ()), flat_shapes(shape)
+    same = len(old) == len(new) and all(
+        len(a) == len(b) and all(m == n or None in (m, n) for m, n in zip(a[1:], b[1:]))
+        for a, b in zip(old, new)
+    )
+    if before is not None and not same:
+        told = [", ".join(map(_text, shapes)) for shapes in (new, old)]
+        raise ValueError(
+            f"{layer.title}: build got {told[0]}, but it is built for {told[1]} already, and its "
+            "weights are made once; make a new one for another shape"
         )
 
 

@@ -87,6 +87,10 @@ class Layer(WeightTree):
         self.built = True
         self.build_shapes = (input_shape,)
 
+    def shapes_built(self):
+        """Give the shapes, or nest of them, that the weights were made for; None if not known."""
+        return self.build_shapes
+
     def call(self, *inputs):
         """Compute the outputs; take an argument `training` if they depend on it."""
         raise NotImplementedError(f"{self.title} does not define call(inputs)")
@@ -216,10 +220,13 @@ class Elementwise(Layer):
 
 
 def _marking(build):
-    """Make a build() note that it ran, and on which shape."""
+    """Make a build() note that it ran, and on which shape, and run once."""
 
     @functools.wraps(build)
     def build_once(self, input_shape):
+        if self.built:
+            checks.same_build(self, self.shapes_built(), input_shape)
+            return
         build(self, input_shape)
         self.built = True
         self.build_shapes = (input_shape,)

@@ -50,13 +50,14 @@ def spread_over(values, cells, name):
 
 
 def check_weights(weight, valid):
-    """Raise if a weight that counts is not finite."""
-    bad = ~np.isfinite(weight) if valid is None else valid & ~np.isfinite(weight)
+    """Raise if a weight that counts is negative or not finite."""
+    good = (weight >= 0) & (weight < np.inf)
+    bad = ~good if valid is None else valid & ~good
     if bad.any():
         index = tuple(int(i) for i in np.argwhere(bad)[0])
         raise ValueError(
-            f"sample_weight holds {bad.sum()} values that are not finite, the first "
-            f"{weight[index]} at {index}; set them to 0 to ignore those cells"
+            f"sample_weight holds {bad.sum()} values that are negative or not finite, the first "
+            f"{weight[index]} at {index}; expected 0 or more: 0 ignores a cell"
         )
 
 

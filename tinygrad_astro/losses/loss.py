@@ -97,7 +97,8 @@ class Loss:
         Raises
         ------
         ValueError
-            If shapes do not fit, or a label that counts is not finite or out of its range.
+            If shapes do not fit, a label that counts is not finite or out of its range, or a weight
+            is negative or not finite.
         """
         y_true, y_pred, weight, valid = self.prepare(y_true, y_pred, sample_weight, mask)
         values = self.call(y_true, y_pred)

@@ -105,6 +105,11 @@ class Model(Layer):
             self.built = True
             self.compute_output_shape(input_shape)
 
+    def shapes_built(self):
+        if self.graph is None:
+            return super().shapes_built()
+        return [symbol.shape for symbol in self.graph.symbols]
+
     def call(self, inputs, training=False):
         if self.graph is None:
             raise NotImplementedError(

@@ -6,7 +6,8 @@ from tinygrad_astro.callbacks import CallbackList
 from tinygrad_astro.layers.structure import leaves, map_leaves
 from tinygrad_astro.modes import no_grad
 from tinygrad_astro.training.feed import check_count, make_feed
-from tinygrad_astro.training.step import build, check_labels, flat, objective_of, test_step
+from tinygrad_astro.training.finite import check_labels
+from tinygrad_astro.training.step import build, flat, objective_of, test_step
 
 
 def evaluate(

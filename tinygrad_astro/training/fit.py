@@ -18,8 +18,9 @@ from tinygrad_astro.training.feed import (
     is_arrays,
     make_feed,
 )
+from tinygrad_astro.training.finite import check_inputs, check_labels, check_step
 from tinygrad_astro.training.objective import Objective
-from tinygrad_astro.training.step import build, check_labels, objective_of, train_step
+from tinygrad_astro.training.step import build, objective_of, train_step
 
 
 @dataclass
@@ -113,8 +114,9 @@ def fit(
     RuntimeError
         If the model is not compiled.
     ValueError
-        If data are empty, differ in length, or labels that count are not finite; before anything
-        is compiled.
+        If data are empty, differ in length, or labels that count or inputs are not finite; before
+        anything is trained. (Inputs from an iterable: once the loss is NaN. A model that replaces
+        NaN itself may be given them.)
 
     Examples
     --------
@@ -140,6 +142,8 @@ def fit(
         validation_data, validation_batch_size or batch_size, validation_steps, objective
     )
     build(model, feed.first().x)
+    check_inputs(model, feed)
+    check_inputs(model, held_out, "x of the validation data")
     hooks = CallbackList(callbacks, model, verbose=verbose, epochs=epochs, steps=feed.steps)
     run = Run(model, objective, feed, hooks, epoch=initial_epoch)
     model.stop_training = False
@@ -164,6 +168,7 @@ def train_epoch(run: Run, class_weight=None, held_out=None) -> dict:
     for batch in run.feed.batches(run.epoch, skip=run.step):
         callbacks.on_train_batch_begin(run.step)
         loss, y_pred = train_step(model, objective, batch, class_weight)
+        check_step(loss, batch.x, f" of batch {run.step} of epoch {run.epoch}")
         objective.update(loss, batch.y, y_pred, batch.sample_weight, batch.mask, class_weight)
         run.step += 1
         if callbacks.watch_batches:

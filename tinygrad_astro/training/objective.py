@@ -206,7 +206,8 @@ def checked_shares(spec):
         if share is not None and (isinstance(share, bool) or not isinstance(share, Real)):
             raise TypeError(
                 f"compile got {share!r} among the loss_weights, expected numbers, one per output; "
-                "metrics are the third argument, or compile(..., metrics=...)"
+                "metrics, Keras's fourth argument, are the third here: write compile(optimizer, "
+                "loss, metrics=...)"
             )
     return spec
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from tinygrad_astro.layers.structure import leaves, map_leaves, shape_of
+from tinygrad_astro.layers.structure import map_leaves, shape_of
 from tinygrad_astro.modes import no_grad
 from tinygrad_astro.training.feed import Batch, arrays
+from tinygrad_astro.training.finite import check_step
 from tinygrad_astro.training.objective import Objective
 
 
@@ -91,27 +92,6 @@ def build(model, x) -> None:
         model.build(map_leaves(shape_of, x))
 
 
-def check_labels(y, sample_weight, mask, objective: Objective) -> None:
-    """Raise if labels that count hold NaN or inf, before anything is computed.
-
-    What a mask, a weight of 0 or `ignore_index` may hide is left to the loss, batch by batch.
-    """
-    ignoring = any(
-        getattr(loss, "ignore_index", None) is not None for loss in leaves(objective.spec)
-    )
-    if y is None or sample_weight is not None or mask is not None or ignoring:
-        return
-    for labels in leaves(y):
-        if isinstance(labels, np.ndarray) and labels.dtype.kind == "f":
-            bad = ~np.isfinite(labels)
-            if bad.any():
-                index = tuple(int(i) for i in np.argwhere(bad)[0])
-                raise ValueError(
-                    f"y holds {bad.sum()} values that are not finite, the first {labels[index]} at "
-                    f"{index}; pass mask=np.isfinite(y), or sample_weight with 0 there"
-                )
-
-
 def train_on_batch(
     model, x, y=None, sample_weight=None, class_weight=None, mask=None, return_dict=False
 ):
@@ -135,6 +115,11 @@ def train_on_batch(
     float, list or dict
         The loss of this batch before the step; with metrics, a list of it and of their values on
         this batch.
+
+    Raises
+    ------
+    ValueError
+        If there are no samples, or x holds what is not finite and made the loss NaN.
     """
     objective = objective_of(model)
     batch = Batch(*(arrays(p, "batch") for p in (x, y, sample_weight, mask)))
@@ -142,6 +127,7 @@ def train_on_batch(
         raise ValueError("train_on_batch got no samples: x is empty, expected at least one")
     build(model, batch.x)
     loss, y_pred = train_step(model, objective, batch, class_weight)
+    check_step(loss, batch.x)
     return _of_batch(objective, loss, y_pred, batch, return_dict)
 
 
