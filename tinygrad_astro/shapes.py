@@ -4,10 +4,25 @@ Along one axis, a window of `k` taps with dilation `d` spans `(k - 1) d + 1` pix
 padded by `before + after`, with stride `s`, it fits `(n + before + after - span) // s + 1` times.
 """
 
+import functools
 from collections.abc import Sequence
 from numbers import Integral
 
 AXES = {1: ("length",), 2: ("height", "width")}
+
+
+def remembered(check):
+    """Answer at once for arguments seen before; a layer asks the same in every step."""
+    answer = functools.lru_cache(maxsize=1024, typed=True)(check)
+
+    @functools.wraps(check)
+    def ask(*given):
+        try:
+            return answer(*given)
+        except TypeError:  # lists cannot be remembered
+            return check(*given)
+
+    return ask
 
 
 def per_axis(value, rank: int, name: str, least: int = 1) -> tuple[int, ...]:
@@ -102,6 +117,7 @@ def spatial_rank(shape, what: str) -> int:
     return len(shape) - 2
 
 
+@remembered
 def conv(inputs, kernel, strides, padding, dilation, groups=1):
     """Check a convolution: (output shape, strides, pads, dilation), each per axis.
 
@@ -138,6 +154,7 @@ def conv(inputs, kernel, strides, padding, dilation, groups=1):
     return (inputs[0], *sizes, c_out), strides, around, dilation
 
 
+@remembered
 def conv_transpose(inputs, kernel, strides, padding, output_padding, dilation):
     """Check a transposed convolution: (output shape, strides, pads, dilation).
 
@@ -201,6 +218,7 @@ def conv_transpose(inputs, kernel, strides, padding, output_padding, dilation):
     return (inputs[0], *sizes, c_out), strides, tuple(around), dilation
 
 
+@remembered
 def pool(inputs, pool_size, strides, padding):
     """Check a pooling: (output shape, window, strides, pads). `strides=None` means the window."""
     rank = spatial_rank(inputs, "pooling")

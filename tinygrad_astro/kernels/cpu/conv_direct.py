@@ -11,7 +11,7 @@ from numba import get_thread_id, prange
 from .product import WIDEST, product
 from .scratch import in_use, scratch
 from .simd import lanes
-from .target import inline, parallel, started_threads
+from .target import inline, parallel, started_threads, threads_for
 from .windows import copy_window, flat
 
 
@@ -128,5 +128,6 @@ def walk(out, source, w, tables):
         packed = scratch("weights", 1, tables.packed_size, out.dtype)
         windows = scratch("windows", started_threads(), tables.window_size, out.dtype)
         arguments = flat(out), flat(source), flat(w), packed, windows, *tables[:8]
+        threads = threads_for(out.size * len(tables.steps))
         for stage, count in enumerate(tables.counts):
-            _run(stage, count, *arguments)
+            _run(stage, count, *arguments, threads=threads)

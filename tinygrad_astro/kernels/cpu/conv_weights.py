@@ -16,7 +16,7 @@ from .conv_tables import record
 from .product import WIDEST, product
 from .scratch import in_use, scratch
 from .simd import clear, copy, lanes
-from .target import inline, parallel, started_threads
+from .target import inline, parallel, started_threads, threads_for
 from .windows import flat
 
 # Numbers that the chunks may hold together, and that one task adds up at the end.
@@ -124,5 +124,6 @@ def walk_weights(out, x, g, tables):
         windows = scratch("windows", threads, tables.window_size, out.dtype)
         packs = scratch("gradient panels", threads, block, out.dtype)
         arguments = flat(out), flat(x), flat(g), partials, windows, packs, *tables[:8], job
-        _run(0, chunks * splits, *arguments)
-        _run(1, -(-out.size // _SLICE), *arguments)
+        workers = threads_for(out.size * len(tables.targets) * tables.blocks)
+        _run(0, chunks * splits, *arguments, threads=workers)
+        _run(1, -(-out.size // _SLICE), *arguments, threads=workers)

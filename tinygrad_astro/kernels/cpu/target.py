@@ -23,6 +23,7 @@ FASTMATH = {"contract", "reassoc"}
 
 _lock = threading.RLock()
 _threads: int | None = None
+_in_this_thread = threading.local()  # Numba keeps the number of threads per Python thread
 _launched = False
 _forked = False
 
@@ -108,7 +109,8 @@ def parallel(function):
     """Compile a kernel whose `prange` loops run on all threads, behind two guards.
 
     The lock is there because the workqueue threading layer aborts when two Python threads launch
-    at once; the fork check because the OpenMP layer kills a forked child that launches.
+    at once; the fork check because the OpenMP layer kills a forked child that launches. With
+    `threads=1` a launch that has little to do waits for no other thread.
     """
     # Numba optimises a parallel kernel once to run it and once more to store it. Free to contract,
     # the two fuse other multiply-adds, and the first run would differ in bits from all later ones.
@@ -116,7 +118,7 @@ def parallel(function):
     compiled = _jit(function, parallel=True, fastmath=flags, error_model="numpy")
 
     @functools.wraps(function)
-    def launch(*args):
+    def launch(*args, threads=None):
         global _launched
         if _forked:
             raise RuntimeError(
@@ -126,8 +128,10 @@ def parallel(function):
             )
         with _lock:
             _launched = True
-            if _threads is not None:  # Numba keeps this number per Python thread
-                numba.set_num_threads(_threads)
+            threads = threads or get_num_threads()
+            if threads != getattr(_in_this_thread, "threads", None):
+                numba.set_num_threads(threads)
+                _in_this_thread.threads = threads
             return compiled(*args)
 
     launch.dispatcher = compiled
@@ -172,6 +176,15 @@ def set_num_threads(count: int) -> None:
 def get_num_threads() -> int:
     """Give the number of threads that kernels use now."""
     return _threads or started_threads()
+
+
+# Multiply-adds from which on a launch on all threads, 5 to 20 us, is worth its while.
+_WORTH = 1 << 19
+
+
+def threads_for(multiply_adds) -> int:
+    """Give the number of threads for some work: one if it is little, else all."""
+    return get_num_threads() if multiply_adds >= _WORTH else 1
 
 
 class _Compiling(event.Listener):
