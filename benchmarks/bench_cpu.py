@@ -55,6 +55,19 @@ def time_convolutions(seconds, toy):
     return peak, rows
 
 
+def time_processes(toy):
+    from processes import first_steps
+
+    rows = first_steps(1, 1, 32, 4) if toy else first_steps()
+    for name, row in rows.items():
+        low, high = row["quartiles"]
+        print(
+            f"{name:46s} {row['ours']:8.2f} {row['unit']} {row['peer']:8.2f} {row['unit']}  "
+            f"{row['ratio']:5.2f} ({low:.2f} to {high:.2f}), bar {row['bar']}, channels last"
+        )
+    return rows
+
+
 def line(name, row):
     low, high = row["quartiles"]
     rate = f", {row['of_peak']:.0%} of peak" if "of_peak" in row else ""
@@ -78,7 +91,7 @@ def draw(report, path):
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    rows = {**report["networks"], **report["convolutions"]}
+    rows = {**report["networks"], **report["processes"], **report["convolutions"]}
     figure, axes = plt.subplots(figsize=(9, 0.28 * len(rows) + 1), layout="constrained")
     places, ratios = range(len(rows)), [row["ratio"] for row in rows.values()]
     axes.barh(places, ratios, color=["#3b6ea5" if "conv" not in n else "#88a9c9" for n in rows])
@@ -110,6 +123,7 @@ def main(arguments=None):
     torch.set_num_threads(options.threads)
     print(f"{'':46s} {'ours':>8s}    {'peer':>8s}      ratio (quartiles)")
     networks = time_networks(options.seconds, options.compiled, options.toy)
+    processes = time_processes(options.toy)
     peak, convolutions = time_convolutions(options.seconds / 4, options.toy)
     means = {what: geometric_mean(convolutions, what) for what in ("forward", "backward")}
     print(f"convolutions, geometric means: {means}; measured peak {peak:.0f} GFLOP/s")
@@ -120,6 +134,7 @@ def main(arguments=None):
         "compiled": options.compiled,
         "peak_gflops": peak,
         "networks": networks,
+        "processes": processes,
         "convolutions": convolutions,
         "geometric_means": means,
     }
