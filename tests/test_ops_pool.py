@@ -193,6 +193,17 @@ def test_bilinear_by_loops(n, f):
     check_adjoint(lambda x: ops.upsample(x, f, "bilinear"), x)
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("f, reached", [(2, [1, 2, 3, 4]), (3, [2, 3, 4, 5, 6])])
+def test_bilinear_takes_no_part_of_a_bad_neighbour(bad, f, reached):
+    """At a border, and on a pixel's centre, the neighbour weighs 0: a NaN times 0 is a NaN."""
+    x = np.array([[[1.0], [bad], [3.0]]])
+    made = ops.upsample(x, f, "bilinear").numpy().ravel()
+    assert np.flatnonzero(~np.isfinite(made)).tolist() == reached
+    if np.isinf(bad):
+        assert (made[reached] == bad).all()
+
+
 def test_bilinear_in_two_axes_and_of_integers():
     check_grads(lambda x: ops.upsample(x, (2, 3), "bilinear") ** 2, A((1, 3, 2, 2)))
     made = ops.upsample(np.array([[[0], [4]]]), 2, "bilinear")

@@ -180,7 +180,8 @@ def upsample(inputs, size, interpolation="nearest"):
         Factors.
     interpolation : {"nearest", "bilinear"}
         "nearest" copies each pixel into its window; "bilinear" interpolates between pixel centres,
-        values at the border held (Keras's and PyTorch's half-pixel rule).
+        values at the border held (Keras's and PyTorch's half-pixel rule). NaN and infinities reach
+        only what is interpolated from them.
 
     Raises
     ------
@@ -201,9 +202,10 @@ def upsample(inputs, size, interpolation="nearest"):
     for axis, f in enumerate(factors, start=1):
         n = x.shape[axis]
         centre = np.clip((np.arange(n * f) + 0.5) / f - 0.5, 0, n - 1)
-        below = np.floor(centre).astype(np.int64)
-        above = np.minimum(below + 1, n - 1)
-        weight = (centre - below).astype(x.dtype).reshape((-1,) + (1,) * (x.ndim - 1 - axis))
+        below, above = np.floor(centre).astype(np.int64), np.ceil(centre).astype(np.int64)
+        # On a pixel's centre it counts half twice: a NaN beside it, times 0, would come through.
+        weight = np.where(below == above, 0.5, centre - below).astype(x.dtype)
+        weight = weight.reshape((-1,) + (1,) * (x.ndim - 1 - axis))
         lower, upper = (xp(x.data).asarray(part) for part in (1 - weight, weight))
         x = multiply(take(x, below, axis), lower) + multiply(take(x, above, axis), upper)
     return x
