@@ -33,7 +33,7 @@ def write_blend(path, bands="grizy"):
     places = np.zeros(2, [("x", "f8"), ("y", "f8")])
     places["x"], places["y"] = made.truth["x"][0], made.truth["y"][0]
     mask = np.zeros((len(bands), 32, 32), int)
-    mask[:, :3] = 5
+    mask[:, :3], mask[:, 9:] = 5, 32  # bad and interpolated; detected
     np.savez(path, images=np.moveaxis(made.images[0], -1, 0), filters=np.array(list(bands)),
              variance=np.moveaxis(made.variance[0], -1, 0), catalog=places, mask=mask)  # fmt: skip
     return made

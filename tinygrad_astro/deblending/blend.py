@@ -7,6 +7,10 @@ import numpy as np
 
 from tinygrad_astro.data.npz import read_npz
 
+# Bits of the HSC pipeline: bad, saturated, no data. The others say that a source is here, or that
+# a value was repaired, which is better than none.
+_BAD = 1 << 0 | 1 << 1 | 1 << 8
+
 
 @dataclass
 class Blend:
@@ -35,8 +39,8 @@ def read_blend(path: str | PathLike, bands: tuple[str, ...]) -> Blend:
     Parameters
     ----------
     path : path
-        .npz with `images`, `variance` (C, H, W), `filters` (C,) and `catalog` with x and y; `mask`,
-        where it is there, is not 0 at bad pixels.
+        .npz with `images`, `variance` (C, H, W), `filters` (C,) and `catalog` with x and y; `mask`
+        (C, H, W), where it is there, holds the bits of the HSC pipeline.
     bands : tuple of str
         Those to keep, in this order.
 
@@ -60,7 +64,7 @@ def read_blend(path: str | PathLike, bands: tuple[str, ...]) -> Blend:
     chosen = [names.index(band) for band in bands]
     image = np.moveaxis(held["images"][chosen], 0, -1).astype(np.float32)
     if "mask" in held:
-        bad = np.moveaxis(held["mask"][chosen], 0, -1) != 0
+        bad = np.moveaxis(held["mask"][chosen] & _BAD, 0, -1) != 0
         image = np.where(bad, np.float32(np.nan), image)
     variance = held["variance"][chosen].reshape(len(chosen), -1)
     places = np.stack([held["catalog"]["x"], held["catalog"]["y"]], axis=1)
