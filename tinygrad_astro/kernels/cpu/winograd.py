@@ -21,6 +21,10 @@ from .windows import copy_window, flat
 from .winograd_points import transform_outputs, transform_weights, transform_window
 from .winograd_tables import TERMS, TILES, WEIGHTS, WINDOWS
 
+# What the rows of memory are for; the weight gradient, which never runs at the same time, keeps its
+# sums in the place of the weights and its incoming gradients in that of the outputs.
+SCRATCH = "winograd weights", "winograd windows", "winograd outputs", "winograd patch"
+
 # Vectors of an edge tile's outputs, or of the weights of a term.
 _GRID = 36
 
@@ -175,11 +179,10 @@ def _run(
 
 def winograd(out, source, w, tables):
     """Compute what `tables` describe: a convolution or its gradient with respect to the input."""
-    names = "winograd weights", "winograd windows", "winograd outputs", "winograd patch"
     with in_use:
         memory = [
             scratch(name, rows, size, out.dtype)
-            for name, (rows, size) in zip(names, tables.memory, strict=True)
+            for name, (rows, size) in zip(SCRATCH, tables.memory, strict=True)
         ]
         grids = scratch("winograd grid", started_threads(), _GRID * float32_lanes(), out.dtype)
         arguments = flat(out), flat(source), flat(w), *memory, grids, *tables[:9]

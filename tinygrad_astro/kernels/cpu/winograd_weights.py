@@ -14,7 +14,7 @@ from .scratch import in_use, scratch
 from .simd import float32_lanes, lanes, load, store, store_first
 from .target import inline, parallel, started_threads
 from .windows import copy_window, flat
-from .winograd import tile_at, transform_tile
+from .winograd import SCRATCH, tile_at, transform_tile
 from .winograd_points import transform_output_grad, transform_weight_grad
 
 
@@ -116,11 +116,10 @@ def _run(
 
 def winograd_weights(out, x, g, tables):
     """Compute the gradient of the weights; `tables` are those of winograd_weight_tables.py."""
-    names = "winograd sums", "winograd windows", "winograd gradients", "winograd patch"
     with in_use:
         memory = [
             scratch(name, rows, size, out.dtype)
-            for name, (rows, size) in zip(names, tables.memory, strict=True)
+            for name, (rows, size) in zip(SCRATCH, tables.memory, strict=True)
         ]
         room = 2 * 64 * float32_lanes()
         grids = scratch("winograd grid", started_threads(), room, out.dtype)
