@@ -81,6 +81,53 @@ def test_the_same_bits_on_one_thread_or_many(threads_restored):
     assert len(results) == 1
 
 
+BITS = """
+import hashlib
+import numpy as np
+import tinygrad_astro as ta
+from tinygrad_astro import layers
+from tinygrad_astro.kernels.cpu import target
+
+rng = np.random.default_rng(0)
+x = rng.standard_normal((80, 32, 36, 8)).astype("float32")
+y = rng.integers(0, 3, (80, 16, 18))
+for count in (1, 2):
+    ta.set_num_threads(count)
+    ta.manual_seed(1)
+    model = ta.Sequential([
+        layers.Input((32, 36, 8)),
+        layers.Conv2D(16, 3, padding="same"),
+        layers.BatchNormalization(),
+        layers.Activation("relu"),
+        layers.MaxPooling2D(2),
+        layers.Dropout(0.2),
+        layers.Conv2DTranspose(8, 2, 2, activation="tanh"),
+        layers.AveragePooling2D(2),
+        layers.Dense(3),
+    ])
+    loss = ta.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(ta.optimizers.AdamW(0.01), loss)
+    model.fit(x, y, batch_size=16, epochs=4, verbose=0)
+    sha = hashlib.sha256(b"".join(w.tobytes() for w in model.get_weights()))
+    print("bits", count, target._launched, sha.hexdigest())
+"""
+
+
+def test_a_model_has_the_same_bits_after_20_steps_on_1_and_2_threads():
+    """Numba starts two threads even where there is one core."""
+    done = subprocess.run(
+        [sys.executable, "-c", BITS],
+        env={**os.environ, "NUMBA_NUM_THREADS": "2"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    one, two = (line.split() for line in done.stdout.splitlines() if line.startswith("bits"))
+    assert one[1:3] == ["1", "True"] and two[1:3] == ["2", "True"], done.stderr
+    assert one[3] == two[3]
+
+
 def test_the_number_of_threads_holds_in_every_python_thread(threads_restored):
     seen = []
     ta.set_num_threads(1)
