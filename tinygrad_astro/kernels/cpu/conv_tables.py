@@ -87,6 +87,7 @@ class Tables(NamedTuple):
     counts: tuple  # of panels to pack, and of tasks
     blocks: int
     packed_columns: int  # of a group, in whole vectors
+    one_panel: bool  # whether the pixels of a block lie side by side, each as one panel of vectors
     packed_size: int
     window_size: int
 
@@ -153,6 +154,8 @@ def _build(images, axes, channels, w_shape, reduction_step, lanes):
             table.append(part.ravel())
     packed = -(-channels[4] // lanes) * lanes
     joined = [np.concatenate(table).astype(np.int64) for table in tables]
+    side_by_side = np.array_equal(joined[3], np.arange(len(joined[3])) * target)
+    one_panel = target == channels[4] == packed <= WIDEST * lanes and side_by_side
     return Tables(
         record,
         np.array([channels], CHANNELS),
@@ -160,6 +163,7 @@ def _build(images, axes, channels, w_shape, reduction_step, lanes):
         *joined,
         *_work(images, record, channels, phases, lanes, copied),
         packed,
+        one_panel,
         channels[2] * len(joined[0]) * packed,
         int(record["window"].prod()) * channels[0] + lanes if copied else 0,
     )

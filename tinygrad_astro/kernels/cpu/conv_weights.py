@@ -39,7 +39,7 @@ def _pack(packed, g, corner, targets, columns):
 
 
 @inline
-def _add_block(partial, x, g, window, packed, number, begin, end, fresh, copied, tables):
+def _add_block(partial, x, g, window, packed, number, begin, end, fresh, copied, job, tables):
     """Add the part of one block of pixels to the taps from `begin` to `end`."""
     axes, channels, phases, steps, weights, starts, targets = tables
     rows, columns, c = axes[0], axes[1], channels[0]
@@ -49,7 +49,9 @@ def _add_block(partial, x, g, window, packed, number, begin, end, fresh, copied,
     pixels = count_pixels(phases[0], u, v, axes)
     for group in range(c.groups):
         shift = group * c.target_shift
-        _pack(packed, g, corner + shift, targets[:pixels], c.columns)
+        panels, panel = (g, corner) if job.straight else (packed, 0)
+        if not job.straight:
+            _pack(packed, g, corner + shift, targets[:pixels], c.columns)
         product(
             partial,
             shift,
@@ -58,8 +60,8 @@ def _add_block(partial, x, g, window, packed, number, begin, end, fresh, copied,
             first + group * c.source_shift,
             steps[begin:end],
             starts[:pixels],
-            packed,
-            0,
+            panels,
+            panel,
             c.columns,
             not fresh,
         )
@@ -89,7 +91,7 @@ def _task(stage, i, out, x, g, partials, window, packed, work, job, tables):
         clear(partial, 0, len(out))
     for block in range(first, last):
         fresh, copied = block == first, work[0].copied
-        _add_block(partial, x, g, window, packed, block, begin, end, fresh, copied, tables)
+        _add_block(partial, x, g, window, packed, block, begin, end, fresh, copied, j, tables)
 
 
 @parallel
@@ -102,22 +104,24 @@ def _run(
         _task(stage, np.int64(i), out, x, g, partials, windows[k], packs[k], work, job, tables)
 
 
-# How blocks are dealt: to `chunks`, with the taps cut into `splits` of up to `split`.
-JOB = record("blocks chunks splits split")
+# How blocks are dealt: to `chunks`, with the taps cut into `splits` of up to `split`; whether the
+# gradient lies in memory as `product` wants it, one panel wide and pixel after pixel.
+JOB = record("blocks chunks splits split straight")
 
 
 @functools.lru_cache(maxsize=512)
-def _job(blocks, size, rows):
+def _job(blocks, size, rows, straight):
     """Choose chunks and splits for weights of a size, whose taps and channels make so many rows."""
     chunks = max(1, min(blocks, 16, _PARTIAL // max(1, size)))
     splits = max(1, min(-(-8 // chunks), rows // 48))
     split = -(-rows // splits)
-    return chunks, -(-rows // split), np.array([(blocks, chunks, -(-rows // split), split)], JOB)
+    splits = -(-rows // split)
+    return chunks, splits, np.array([(blocks, chunks, splits, split, straight)], JOB)
 
 
 def walk_weights(out, x, g, tables):
     """Compute the gradient of the weights from the tables of the convolution itself."""
-    chunks, splits, job = _job(tables.blocks, out.size, len(tables.steps))
+    chunks, splits, job = _job(tables.blocks, out.size, len(tables.steps), tables.one_panel)
     threads, block = started_threads(), len(tables.targets) * tables.packed_columns
     with in_use:
         partials = scratch("weight gradients", chunks, out.size, out.dtype)
