@@ -7,7 +7,7 @@ import pytest
 
 import tinygrad_astro as ta
 from tinygrad_astro import ops
-from tinygrad_astro.testing import check_adjoint, check_grads
+from tinygrad_astro.testing import check_adjoint, check_grads, check_masked
 
 X = np.linspace(0.3, 1.4, 6).reshape(2, 3)
 
@@ -210,3 +210,49 @@ def test_single_values_are_arguments_too():
 def test_a_function_that_gives_no_tensor_is_a_mistake_of_the_caller():
     with pytest.raises(TypeError, match="expected one Tensor"):
         check_grads(lambda x: 1.0, X)
+
+
+# ---- masked pixels that are seen -----------------------------------------------------------------
+
+VALID = np.array([[1, 1, 0], [0, 1, 1]], bool)
+
+
+def test_what_hides_masked_pixels_passes():
+    scale = ta.tensor(2.0, requires_grad=True)
+    check_masked(lambda x: ops.where(VALID, x, 0.0) * scale, X, VALID, [scale])
+    assert scale.grad is None
+
+
+@pytest.mark.parametrize(
+    "leak, message",
+    [
+        (lambda x: x * VALID, "with nan in masked pixels, the output at index (0, 2) is nan"),
+        (lambda x: x, "a masked pixel has the gradient"),
+        (lambda x: ops.where(VALID, x, 0 * x.sum()), "the output at index (0, 2) is nan"),
+        (
+            planted(
+                lambda g, out, x: ops.where(VALID, g, g * x * 0), lambda x: np.where(VALID, x, 0)
+            ),
+            "the gradient in x at index (0, 2) is nan",
+        ),
+        (
+            planted(lambda g, out, x: ops.where(VALID, g, 1.0), lambda x: np.where(VALID, x, 0)),
+            "a masked pixel has the gradient 1.0, not 0",
+        ),
+    ],
+)
+def test_a_masked_pixel_that_leaks_is_caught(leak, message):
+    with pytest.raises(AssertionError, match=re.escape(message)):
+        check_masked(leak, X, VALID)
+
+
+def test_a_leak_into_the_gradient_of_a_weight_is_caught():
+    """0 times NaN comes out of the sum that makes the gradient of a weight."""
+    w = ta.tensor(np.ones((2, 3)), requires_grad=True)
+    with pytest.raises(AssertionError, match=r"the gradient in weights\[0\] at index"):
+        check_masked(lambda x: ops.where(VALID, x * w, 0.0), X, VALID, [w])
+
+
+def test_nothing_masked_is_nothing_checked():
+    with pytest.raises(ValueError, match="all 6 pixels are valid"):
+        check_masked(lambda x: x, X, np.ones((2, 3), bool))

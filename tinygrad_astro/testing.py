@@ -1,4 +1,4 @@
-"""Checkers of gradients, public because students need them: check_grads and check_adjoint.
+"""Checkers, public because students need them: check_grads, check_adjoint, check_masked.
 
 Each raises AssertionError with the worst element's index. tests/test_testing.py plants wrong rules
 and demands that they are caught.
@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_astro.pullback import jvp, vjp
 from tinygrad_astro.tape import Tensor
+from tinygrad_astro.tensor import tensor
 
 _MOST_ELEMENTS = 24  # per argument; the rest is covered by a random direction
 
@@ -171,3 +172,83 @@ def check_adjoint(f, x, rtol=1e-12, seed=0):
         f"<f(x), g> = {left:.15g} but <x, f^T(g)> = {right:.15g}; the transpose is worst at index "
         f"{worst}"
     )
+
+
+def check_masked(f, x, valid, weights=(), plants=(np.nan, np.inf, -np.inf, 1e30)):
+    """Check that what masked pixels hold changes no bit of f, nor of its gradients.
+
+    The masked pixels of `x` are filled with 0, then with each of `plants`, then with all of them by
+    turns. Compared bit by bit are f(x), its gradient in x, and its gradients in `weights`; the
+    gradient in a masked pixel must be exactly 0.
+
+    Parameters
+    ----------
+    f : callable
+        Takes a Tensor, gives one: a network's output, or its loss.
+    x : array_like
+    valid : array_like of bool, broadcastable to x
+        True where a pixel counts.
+    weights : sequence of Tensor
+        Tracked tensors that f uses.
+    plants : sequence of float
+
+    Raises
+    ------
+    AssertionError
+        Saying what was planted, and the first index where a bit differs.
+    ValueError
+        If no pixel is masked, so that nothing could be checked.
+
+    Examples
+    --------
+    >>> import numpy as np, tinygrad_astro as ta
+    >>> x, valid = np.ones((2, 3)), np.array([[1, 1, 0], [1, 0, 1]], bool)
+    >>> ta.testing.check_masked(lambda x: ta.ops.where(valid, x, 0.0) ** 2, x, valid)
+    """
+    x = np.array(x.numpy() if isinstance(x, Tensor) else x)
+    bad = np.broadcast_to(~np.asarray(valid, bool), x.shape)
+    if not bad.any():
+        raise ValueError(f"all {x.size} pixels are valid: mask some, or nothing is checked")
+    fills = {"0": np.zeros(int(bad.sum()))} | {str(p): np.full(bad.sum(), p) for p in plants}
+    fills["all of them"] = np.resize(np.asarray(plants), bad.sum())
+    first: dict[str, np.ndarray] = {}
+    for what, fill in fills.items():
+        planted = x.copy()
+        planted[bad] = fill
+        found = _gradients(f, planted, weights)
+        for name, value in found.items():
+            _demand_bits(first.setdefault(name, value), value, name, what)
+        inside = found["the gradient in x"][bad]
+        if (inside != 0).any():
+            raise AssertionError(f"a masked pixel has the gradient {inside[inside != 0][0]}, not 0")
+
+
+def _gradients(f, x, weights) -> dict[str, np.ndarray]:
+    """Give f(x) and its gradients as arrays, by what they are; weights keep the `grad` they had."""
+    kept = [w.grad for w in weights]
+    leaf = tensor(x, requires_grad=True)
+    try:
+        for w in weights:
+            w.grad = None
+        with np.errstate(all="ignore"):
+            out = f(leaf)
+            cotangent = np.random.default_rng(0).standard_normal(out.shape)
+            out.backward(cotangent.astype(out.dtype))
+        found = {"the output": out, "the gradient in x": leaf.grad}
+        for i, w in enumerate(weights):
+            found[f"the gradient in weights[{i}]"] = 0 * w if w.grad is None else w.grad
+        return {name: np.array(value.detach().numpy()) for name, value in found.items()}
+    finally:
+        for w, grad in zip(weights, kept, strict=True):
+            w.grad = grad
+
+
+def _demand_bits(expected, found, name, what):
+    bits = [array.reshape(-1, 1).view(np.uint8) for array in (expected, found)]
+    same = (bits[0] == bits[1]).all(axis=1)
+    if not same.all():
+        index = tuple(int(i) for i in np.unravel_index(int(np.argmin(same)), expected.shape))
+        raise AssertionError(
+            f"with {what} in masked pixels, {name} at index {index} is {found[index]}, "
+            f"and with 0 there it is {expected[index]}"
+        )

@@ -15,6 +15,7 @@ _EXPORTS = {
     "npz": ("read_npz",),
     "hdf5": ("HDF5Array", "HDF5File"),
     "stretch": ("AsinhStretch",),
+    "validity": ("valid_pixels",),
     "augmentation": ("Compose", "D4", "Noise", "Shift", "d4", "d4_inverse"),
     "batches": ("Batches",),
     "crops": ("RandomCrops",),

@@ -7,6 +7,25 @@ from tinygrad_astro.layers.core import Dense, Flatten, Permute, RepeatVector, Re
 from tinygrad_astro.layers.fitting import CropTo, PadToMultiple
 from tinygrad_astro.layers.input import Input, InputLayer
 from tinygrad_astro.layers.layer import Layer
+from tinygrad_astro.layers.masked import (
+    MaskedBatchNormalization,
+    MaskedConcatenate,
+    PartialConv1D,
+    PartialConv2D,
+    Unmask,
+)
+from tinygrad_astro.layers.masked_pooling import (
+    MaskedAveragePooling1D,
+    MaskedAveragePooling2D,
+    MaskedGlobalAveragePooling1D,
+    MaskedGlobalAveragePooling2D,
+    MaskedGlobalMaxPooling1D,
+    MaskedGlobalMaxPooling2D,
+    MaskedMaxPooling1D,
+    MaskedMaxPooling2D,
+    MaskedUpSampling1D,
+    MaskedUpSampling2D,
+)
 from tinygrad_astro.layers.maxout import Maxout
 from tinygrad_astro.layers.merging import (
     Add,
@@ -68,10 +87,14 @@ __all__ = [
     "Cropping2D", "Dense", "DepthwiseConv2D", "Dropout", "ELU", "Flatten", "GaussianNoise",
     "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D",
     "GroupNormalization", "Input", "InputLayer", "L2Pooling1D", "L2Pooling2D", "Layer",
-    "LayerNormalization", "LeakyReLU", "MaxPooling1D", "MaxPooling2D", "MaxUnpooling2D", "Maximum",
-    "Maxout", "Minimum", "Multiply", "PReLU", "PadToMultiple", "Permute", "ReLU", "RepeatVector",
+    "LayerNormalization", "LeakyReLU", "MaskedAveragePooling1D", "MaskedAveragePooling2D",
+    "MaskedBatchNormalization", "MaskedConcatenate", "MaskedGlobalAveragePooling1D",
+    "MaskedGlobalAveragePooling2D", "MaskedGlobalMaxPooling1D", "MaskedGlobalMaxPooling2D",
+    "MaskedMaxPooling1D", "MaskedMaxPooling2D", "MaskedUpSampling1D", "MaskedUpSampling2D",
+    "MaxPooling1D", "MaxPooling2D", "MaxUnpooling2D", "Maximum", "Maxout", "Minimum", "Multiply",
+    "PReLU", "PadToMultiple", "PartialConv1D", "PartialConv2D", "Permute", "ReLU", "RepeatVector",
     "Rescaling", "Reshape", "SeparableConv2D", "Softmax", "SpatialDropout1D", "SpatialDropout2D",
-    "Subtract", "SumPooling1D", "SumPooling2D", "Symbol", "UpSampling1D", "UpSampling2D",
+    "Subtract", "SumPooling1D", "SumPooling2D", "Symbol", "Unmask", "UpSampling1D", "UpSampling2D",
     "ZeroPadding1D", "ZeroPadding2D", "add", "average", "concatenate", "maximum", "minimum",
     "multiply", "subtract",
 ]  # fmt: skip

@@ -175,6 +175,30 @@ def several(layer, inputs, exactly: int | None = None) -> None:
         )
 
 
+def values_and_mask(layer, shapes) -> None:
+    """Check that a masked layer got values, and a mask of their shape or of one channel.
+
+    Raises
+    ------
+    ValueError
+        If it got something else.
+    """
+    call = f"{type(layer).__name__}(...)(x, valid)"
+    flat = [flat_shapes(shape) for shape in shapes]
+    if len(flat) != 2 or any(len(part) != 1 for part in flat):
+        raise ValueError(
+            f"{layer.title} got {sum(map(len, flat))} tensors in {len(flat)} arguments, expected "
+            f"values and their mask: {call}"
+        )
+    values, mask = flat[0][0], flat[1][0]
+    fits = len(values) == len(mask) and mask[-1] in (1, values[-1])
+    if not fits or any(m != n and None not in (m, n) for m, n in zip(mask[:-1], values[:-1])):
+        raise ValueError(
+            f"{layer.title} got values of shape {_text(values)} and a mask of shape {_text(mask)}, "
+            f"expected {_text((*values[:-1], 1))} or the values' own shape: {call}"
+        )
+
+
 def _is_real(value) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 

@@ -36,7 +36,7 @@ _ARGUMENTS = """
     """
 
 
-class _Pooling(Layer):
+class Pooling(Layer):
     """The geometry of pooling."""
 
     rank: int
@@ -66,7 +66,7 @@ class _Pooling(Layer):
         return places(axis, low, high, self.pool_size, self.strides, self.padding, ones)
 
 
-class _MaxPooling(_Pooling):
+class _MaxPooling(Pooling):
     def __init__(
         self,
         pool_size=2,
@@ -88,17 +88,17 @@ class _MaxPooling(_Pooling):
         return [shape, shape] if self.return_indices else shape
 
 
-class _AveragePooling(_Pooling):
+class _AveragePooling(Pooling):
     def call(self, inputs):
         return ops.average_pool(inputs, self.pool_size, self.strides, self.padding)
 
 
-class _SumPooling(_Pooling):
+class _SumPooling(Pooling):
     def call(self, inputs):
         return ops.sum_pool(inputs, self.pool_size, self.strides, self.padding)
 
 
-class _L2Pooling(_Pooling):
+class _L2Pooling(Pooling):
     def call(self, inputs):
         return ops.l2_pool(inputs, self.pool_size, self.strides, self.padding)
 
@@ -222,7 +222,7 @@ class MaxUnpooling2D(Layer):
         return steps(axis, low, high, self.pool_size, self.strides, "valid", (1, 1))
 
 
-class _GlobalPooling(Layer):
+class GlobalPooling(Layer):
     """One value per channel from all positions."""
 
     rank: int
@@ -244,12 +244,12 @@ class _GlobalPooling(Layer):
         return (input_shape[0], *kept, input_shape[-1])
 
 
-class _GlobalMax(_GlobalPooling):
+class _GlobalMax(GlobalPooling):
     def call(self, inputs):
         return ops.max(inputs, axis=self.axes, keepdims=self.keepdims)
 
 
-class _GlobalAverage(_GlobalPooling):
+class _GlobalAverage(GlobalPooling):
     def call(self, inputs):
         if not math.prod(inputs.shape[1:-1]):
             raise ValueError(f"{self.title} got no pixels: input shape {inputs.shape}")

@@ -8,7 +8,7 @@ __all__ = ["Cropping1D", "Cropping2D", "UpSampling1D", "UpSampling2D"]
 __all__ += ["ZeroPadding1D", "ZeroPadding2D"]
 
 
-class _UpSampling(Layer):
+class UpSampling(Layer):
     """Each pixel becomes a block of `size` pixels."""
 
     rank: int
@@ -37,7 +37,7 @@ class _UpSampling(Layer):
         return (2 * low + 1 - f) // (2 * f), -((f - 2 * high - 1) // (2 * f))
 
 
-class UpSampling1D(_UpSampling):
+class UpSampling1D(UpSampling):
     """(N, L, C) to (N, L size, C), each value `size` times.
 
     Parameters
@@ -55,7 +55,7 @@ class UpSampling1D(_UpSampling):
         self.set_size(size)
 
 
-class UpSampling2D(_UpSampling):
+class UpSampling2D(UpSampling):
     """(N, H, W, C) to (N, H sh, W sw, C): each pixel a block, or interpolated between centres.
 
     Parameters
