@@ -19,8 +19,11 @@ from .simd import clear, copy, lanes
 from .target import inline, parallel, started_threads, threads_for
 from .windows import flat
 
-# Numbers that the chunks may hold together, and that one task adds up at the end.
+# Numbers that the chunks may hold together, and pixels that make a chunk worth its own sums: with
+# 256 pixels and 2 x 2 x 256 x 512 weights, one chunk takes 2.4 ms and eight take 4.3.
 _PARTIAL = 4 * 1024 * 1024
+_PIXELS = 1024
+# Numbers that one task adds up at the end.
 _SLICE = 4096
 
 
@@ -110,9 +113,9 @@ JOB = record("blocks chunks splits split straight")
 
 
 @functools.lru_cache(maxsize=512)
-def _job(blocks, size, rows, straight):
+def _job(blocks, pixels, size, rows, straight):
     """Choose chunks and splits for weights of a size, whose taps and channels make so many rows."""
-    chunks = max(1, min(blocks, 16, _PARTIAL // max(1, size)))
+    chunks = max(1, min(blocks, 16, _PARTIAL // max(1, size), pixels // _PIXELS))
     splits = max(1, min(-(-8 // chunks), rows // 48))
     split = -(-rows // splits)
     splits = -(-rows // split)
@@ -121,7 +124,8 @@ def _job(blocks, size, rows, straight):
 
 def walk_weights(out, x, g, tables):
     """Compute the gradient of the weights from the tables of the convolution itself."""
-    chunks, splits, job = _job(tables.blocks, out.size, len(tables.steps), tables.one_panel)
+    pixels, rows = tables.blocks * len(tables.targets), len(tables.steps)
+    chunks, splits, job = _job(tables.blocks, pixels, out.size, rows, tables.one_panel)
     threads, block = started_threads(), len(tables.targets) * tables.packed_columns
     with in_use:
         partials = scratch("weight gradients", chunks, out.size, out.dtype)
