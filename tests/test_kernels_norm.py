@@ -22,10 +22,11 @@ def normalize(x, mean, inv_std, gamma, beta, activation="linear"):
     return out
 
 
-def gradients(g, x, mean, inv_std, gamma):
+def gradients(g, x, mean, inv_std, gamma, beta=None, activation="linear"):
     sums, out = np.full((2, x.shape[1]), np.nan, x.dtype), np.full_like(x, np.nan)
-    norm.batch_norm_sums(sums, g, x, mean, inv_std)
-    norm.batch_norm_input_grad(out, g, x, mean, inv_std, gamma, sums)
+    beta = np.zeros_like(gamma) if beta is None else beta
+    norm.batch_norm_sums(sums, g, x, mean, inv_std, gamma, beta, activation)
+    norm.batch_norm_input_grad(out, g, x, mean, inv_std, gamma, beta, activation, sums)
     return sums, out
 
 
@@ -67,6 +68,20 @@ def test_every_kernel_against_numpy(rng, shape, dtype, tolerance):
     assert np.allclose(sums, [total, products], rtol=tolerance, atol=scale)
     slope = gamma * inv_std * (g - total / shape[0] - hat * (products / shape[0]))
     assert np.allclose(out, slope, atol=10 * tolerance)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_relu_stops_the_gradient_where_its_output_is_zero(rng, shape, dtype):
+    """As if g had been masked before: by the forward kernel's own output, bit by bit."""
+    x, g = rng.standard_normal((2, *shape)).astype(dtype)
+    mean, gamma, beta = rng.standard_normal((3, shape[1])).astype(dtype)
+    inv_std = rng.uniform(0.5, 2, shape[1]).astype(dtype)
+    lit = normalize(x, mean, inv_std, gamma, beta, "relu")
+    masked = np.where(lit <= 0, 0, g).astype(dtype)
+    found = gradients(g, x, mean, inv_std, gamma, beta, "relu")
+    for ours, expected in zip(found, gradients(masked, x, mean, inv_std, gamma), strict=True):
+        assert (ours == expected).all()
 
 
 def test_gradients_against_finite_differences(rng):

@@ -119,14 +119,16 @@ def test_batch_norm(gpu, up, blank, rng, rows, dtype):
         arrays = map(up, (x, mean, inverse, gamma, beta))
         gpu.norm.batch_norm(out, *arrays, activation)
         close(out.copy_to_host(), expected, dtype, 100)
-    sums, found = np.empty((2, 3), dtype), blank((2, 3), dtype)
-    cpu.norm.batch_norm_sums(sums, g, x, mean, inverse)
-    gpu.norm.batch_norm_sums(found, *map(up, (g, x, mean, inverse)))
-    close(found.copy_to_host(), sums, dtype)
-    expected, out = np.empty_like(x), blank(x.shape, dtype)
-    cpu.norm.batch_norm_input_grad(expected, g, x, mean, inverse, gamma, sums)
-    gpu.norm.batch_norm_input_grad(out, *map(up, (g, x, mean, inverse, gamma, sums)))
-    close(out.copy_to_host(), expected, dtype, 100)
+    for activation in ("linear", "relu"):
+        sums, found = np.empty((2, 3), dtype), blank((2, 3), dtype)
+        arrays = g, x, mean, inverse, gamma, beta
+        cpu.norm.batch_norm_sums(sums, *arrays, activation)
+        gpu.norm.batch_norm_sums(found, *map(up, arrays), activation)
+        close(found.copy_to_host(), sums, dtype)
+        expected, out = np.empty_like(x), blank(x.shape, dtype)
+        cpu.norm.batch_norm_input_grad(expected, *arrays, activation, sums)
+        gpu.norm.batch_norm_input_grad(out, *map(up, arrays), activation, up(sums))
+        close(out.copy_to_host(), expected, dtype, 100)
 
 
 def test_moments_of_no_rows_are_nan(gpu, up, blank):

@@ -10,6 +10,7 @@ from tinygrad_astro import bounds
 from tinygrad_astro.kernels import of
 from tinygrad_astro.ops.activation import activation_grad
 from tinygrad_astro.ops.broadcast import sum_to
+from tinygrad_astro.ops.comparison import less_equal, where
 from tinygrad_astro.ops.elementwise import add, multiply, power, square, subtract
 from tinygrad_astro.ops.layout import stack
 from tinygrad_astro.ops.reduce import mean as average
@@ -64,15 +65,14 @@ def _normalize_by_fixed(x, gamma, beta, mean, variance, epsilon, activation):
 
 
 def _batch_rule(g, out, x, gamma, beta, mean, variance, epsilon, activation, wanted):
-    if activation != "linear":
-        g = activation_grad(g, out, name=activation)
-    numbers = {"mean": mean, "inverse": _inverse_std(variance, epsilon), "epsilon": epsilon}
-    sums = _sums(g, x, **numbers)
-    gradient = _input_grad(g, x, gamma, sums=sums.data, **numbers) if wanted[0] else None
+    inverse = _inverse_std(variance, epsilon)
+    numbers = dict(mean=mean, inverse=inverse, epsilon=epsilon, activation=activation)
+    sums = _sums(g, x, gamma, beta, **numbers)
+    gradient = _input_grad(g, x, gamma, beta, sums=sums.data, **numbers) if wanted[0] else None
     return [gradient, sums[1], sums[0]]
 
 
-@primitive(joint=_batch_rule, keeps="x gamma out")
+@primitive(joint=_batch_rule, keeps="x gamma beta")
 def _normalize_by_batch(x, gamma, beta, mean, variance, epsilon, activation):
     return _fused(x, gamma, beta, mean, variance, epsilon, activation)
 
@@ -85,40 +85,52 @@ def _composed_hat(x, epsilon):
     return multiply(centred, inverse), inverse
 
 
-def _composed_sums(g, x, epsilon):
+def _passed(g, hat, gamma, beta, activation):
+    """Give g where the activation passes it on; relu does not where its input is <= 0."""
+    if activation == "linear":
+        return g
+    return where(less_equal(add(multiply(hat, gamma), beta), 0.0), 0.0, g)
+
+
+def _composed_sums(g, x, gamma, beta, epsilon, activation):
     hat, _ = _composed_hat(x, epsilon)
+    g = _passed(g, hat, gamma, beta, activation)
     return stack([sum_to(g, x.shape[-1:]), sum_to(multiply(g, hat), x.shape[-1:])])
 
 
-def _composed_grad(g, x, gamma, epsilon):
+def _composed_grad(g, x, gamma, beta, epsilon, activation):
     hat, inverse = _composed_hat(x, epsilon)
+    g = _passed(g, hat, gamma, beta, activation)
     axes = tuple(range(x.ndim - 1))
     slope = multiply(hat, average(multiply(g, hat), axes, keepdims=True))
     centred = subtract(g, average(g, axes, keepdims=True))
     return multiply(multiply(gamma, inverse), subtract(centred, slope))
 
 
-def _sums_rule(u, out, g, x, mean, inverse, epsilon, wanted):
-    return vjp(lambda g, x: _composed_sums(g, x, epsilon), g, x)[1](u)
+def _sums_rule(u, out, g, x, gamma, beta, mean, inverse, epsilon, activation, wanted):
+    composed = vjp(lambda g, x: _composed_sums(g, x, gamma, beta, epsilon, activation), g, x)
+    return [*composed[1](u), None, None]
 
 
-@primitive(joint=_sums_rule, keeps="g x")
-def _sums(g, x, mean, inverse, epsilon):
-    """Rows sum(g) and sum(g hat): the gradients of beta and gamma."""
+@primitive(joint=_sums_rule, keeps="g x gamma beta")
+def _sums(g, x, gamma, beta, mean, inverse, epsilon, activation):
+    """Rows sum(h) and sum(h hat), h = g f'(hat gamma + beta): the gradients of beta and gamma."""
     sums = of(g).memory.empty((2, g.shape[-1]), g.dtype)
-    of(g).norm.batch_norm_sums(sums, _rows(g), _rows(x), mean, inverse)
+    of(g).norm.batch_norm_sums(sums, _rows(g), _rows(x), mean, inverse, gamma, beta, activation)
     return sums
 
 
-def _input_grad_rule(u, out, g, x, gamma, sums, mean, inverse, epsilon, wanted):
-    return vjp(lambda *inputs: _composed_grad(*inputs, epsilon), g, x, gamma)[1](u)
+def _input_grad_rule(u, out, g, x, gamma, beta, sums, mean, inverse, epsilon, activation, wanted):
+    composed = vjp(lambda *xs: _composed_grad(*xs, beta, epsilon, activation), g, x, gamma)
+    return [*composed[1](u), None]
 
 
-@primitive(joint=_input_grad_rule, keeps="g x gamma")
-def _input_grad(g, x, gamma, sums, mean, inverse, epsilon):
-    """gamma / std (g - mean(g) - hat mean(g hat)), with the sums already at hand."""
+@primitive(joint=_input_grad_rule, keeps="g x gamma beta")
+def _input_grad(g, x, gamma, beta, sums, mean, inverse, epsilon, activation):
+    """gamma / std (h - mean(h) - hat mean(h hat)), with the sums already at hand."""
     out = of(g).memory.empty(x.shape, x.dtype)
-    of(g).norm.batch_norm_input_grad(_rows(out), _rows(g), _rows(x), mean, inverse, gamma, sums)
+    arrays = _rows(out), _rows(g), _rows(x), mean, inverse, gamma, beta
+    of(g).norm.batch_norm_input_grad(*arrays, activation, sums)
     return out
 
 

@@ -42,21 +42,27 @@ def batch_norm(out, x, mean, inv_std, gamma, beta, activation):
     launch(_batch_norm, _batch_norm_parallel, arguments, x.size, step, x.size)
 
 
-def batch_norm_sums(sums, g, x, mean, inv_std):
-    """sums[0] = sum_m g, sums[1] = sum_m g xhat, xhat = (x - mean) inv_std: beta's and gamma's."""
+def batch_norm_sums(sums, g, x, mean, inv_std, gamma, beta, activation):
+    """sums[0] = sum_m h, sums[1] = sum_m h xhat, xhat = (x - mean) inv_std: beta's and gamma's.
+
+    h = g f'(xhat gamma + beta): the slope is found from x again, for reading x is all there is to
+    do, and an array of slopes would have to be written and read.
+    """
     rows = rows_per_chunk(mean.size)
     partial = np.empty((-(-len(x) // rows), 2, mean.size))
-    arguments = partial, g.reshape(-1), x.reshape(-1), mean, rows
+    arguments = partial, g.reshape(-1), x.reshape(-1), mean, inv_std * gamma, beta
+    arguments += ACTIVATIONS[activation], rows
     launch(_batch_norm_sums, _batch_norm_sums_parallel, arguments, len(partial), 1, x.size)
     total = partial[0] if len(partial) == 1 else partial.sum(axis=0)
     sums[0], sums[1] = total[0], total[1] * inv_std
 
 
-def batch_norm_input_grad(out, g, x, mean, inv_std, gamma, sums):
-    """out = gamma inv_std (g - sums[0] / M - xhat sums[1] / M), mean and variance being x's."""
+def batch_norm_input_grad(out, g, x, mean, inv_std, gamma, beta, activation, sums):
+    """out = gamma inv_std (h - sums[0] / M - xhat sums[1] / M), mean and variance being x's."""
     average, slope = sums[0] / max(1, len(x)), sums[1] * inv_std / max(1, len(x))
     arguments = out.reshape(-1), g.reshape(-1), x.reshape(-1)
-    arguments += (mean, inv_std * gamma, average.astype(x.dtype), slope.astype(x.dtype))
+    arguments += mean, inv_std * gamma, beta, ACTIVATIONS[activation]
+    arguments += average.astype(x.dtype), slope.astype(x.dtype)
     step = rows_per_chunk(mean.size) * mean.size
     launch(_input_grad, _input_grad_parallel, arguments, x.size, step, x.size)
 
@@ -113,43 +119,54 @@ def _batch_norm(out, x, mean, scale, beta, relu, start, stop):
 
 
 @parallel
-def _batch_norm_sums_parallel(partial, g, x, mean, rows, count, _):
+def _batch_norm_sums_parallel(partial, g, x, mean, scale, beta, relu, rows, count, _):
     for k in prange(count):
-        _batch_norm_sums(partial, g, x, mean, rows, k, k + 1)
+        _batch_norm_sums(partial, g, x, mean, scale, beta, relu, rows, k, k + 1)
+
+
+@inline
+def _slope_times(h, g, x, mean, scale, beta, relu):
+    """h = g f'((x - mean) scale + beta), for a piece of rows."""
+    zero = g.dtype.type(0)
+    for i in range(g.size):
+        h[i] = zero if relu and (x[i] - mean[i]) * scale[i] + beta[i] <= zero else g[i]
 
 
 @serial
-def _batch_norm_sums(partial, g, x, mean, rows, start, stop):
-    """partial[k, 0] = sum of g over the rows of chunk k, partial[k, 1] = sum of g (x - mean)."""
+def _batch_norm_sums(partial, g, x, mean, scale, beta, relu, rows, start, stop):
+    """partial[k, 0] = sum of h over the rows of chunk k, partial[k, 1] = sum of h (x - mean)."""
     length, step = tile_length(mean.size), rows * mean.size
+    factor, shift, h = tiled(scale, length), tiled(beta, length), np.empty(length, g.dtype)
     centre, total, products = tiled(mean, length), np.empty(length), np.empty(length)
     for k in range(start, stop):
         for i in range(length):
             total[i] = products[i] = 0.0
         for first in range(k * step, min(x.size, (k + 1) * step), length):
             last = min(x.size, (k + 1) * step, first + length)
-            u, v = g[first:last], x[first:last]
-            for i in range(u.size):
-                total[i] += u[i]
-                products[i] += np.float64(u[i]) * np.float64(v[i] - centre[i])
+            v = x[first:last]
+            _slope_times(h, g[first:last], v, centre, factor, shift, relu)
+            for i in range(v.size):
+                total[i] += h[i]
+                products[i] += np.float64(h[i]) * np.float64(v[i] - centre[i])
         fold(partial[k, 0], total)
         fold(partial[k, 1], products)
 
 
 @parallel
-def _input_grad_parallel(out, g, x, mean, scale, average, slope, count, step):
+def _input_grad_parallel(out, g, x, mean, scale, beta, relu, average, slope, count, step):
     for k in prange((count + step - 1) // step):
         stop = min(count, (k + 1) * step)
-        _input_grad(out, g, x, mean, scale, average, slope, k * step, stop)
+        _input_grad(out, g, x, mean, scale, beta, relu, average, slope, k * step, stop)
 
 
 @serial
-def _input_grad(out, g, x, mean, scale, average, slope, start, stop):
+def _input_grad(out, g, x, mean, scale, beta, relu, average, slope, start, stop):
     length = tile_length(mean.size)
-    centre, factor = tiled(mean, length), tiled(scale, length)
+    centre, factor, shift = tiled(mean, length), tiled(scale, length), tiled(beta, length)
     level, tilt = tiled(average, length), tiled(slope, length)
     for first in range(start, stop, length):
         last = min(stop, first + length)
-        y, u, v = out[first:last], g[first:last], x[first:last]
+        y, v = out[first:last], x[first:last]
+        _slope_times(y, g[first:last], v, centre, factor, shift, relu)
         for i in range(y.size):
-            y[i] = factor[i] * (u[i] - level[i] - (v[i] - centre[i]) * tilt[i])
+            y[i] = factor[i] * (y[i] - level[i] - (v[i] - centre[i]) * tilt[i])

@@ -64,9 +64,9 @@ def _batch_norm(out, x, mean, inv_std, gamma, beta, count, channels, relu):
         out[i] = T(0) if relu and y <= T(0) else y
 
 
-@kernel("d* T* T* T* u u u u")
-def _chunk_sums(partial, g, x, mean, count, rows, channels, step):
-    """partial[k, 0, c] = sum of g over chunk k, partial[k, 1, c] = sum of g (x - mean)."""
+@kernel("d* T* T* T* T* T* T* u u u u u")
+def _chunk_sums(partial, g, x, mean, inv_std, gamma, beta, count, rows, channels, step, relu):
+    """partial[k, 0, c] = sum of h over chunk k, partial[k, 1, c] = sum of h (x - mean)."""
     i = U(cuda.grid(1))
     if i >= count:
         return
@@ -75,8 +75,10 @@ def _chunk_sums(partial, g, x, mean, count, rows, channels, step):
     total, products = D(0), D(0)
     while r < last:
         at = U(U(r * channels) + c)
-        total += g[at]
-        products += D(g[at]) * D(x[at] - mean[c])
+        d = x[at] - mean[c]
+        if not (relu and d * (inv_std[c] * gamma[c]) + beta[c] <= T(0)):
+            total += g[at]
+            products += D(g[at]) * D(d)
         r = U(r + U(1))
     partial[U(U(U(U(2) * k) * channels) + c)] = total
     partial[U(U(U(U(U(2) * k) + U(1)) * channels) + c)] = products
@@ -96,15 +98,17 @@ def _join_sums(sums, partial, inv_std, channels, chunks):
     sums[U(channels + c)] = products * D(inv_std[c])
 
 
-@kernel("T* T* T* T* T* T* T* u u T")
-def _input_grad(out, g, x, mean, inv_std, gamma, sums, count, channels, share):
+@kernel("T* T* T* T* T* T* T* T* u u u T")
+def _input_grad(out, g, x, mean, inv_std, gamma, beta, sums, count, channels, relu, share):
     """`share` is 1 / M."""
     i = U(cuda.grid(1))
     if i < count:
         c = U(i % channels)
-        hat = (x[i] - mean[c]) * inv_std[c]
+        d = x[i] - mean[c]
+        hat, scale = d * inv_std[c], inv_std[c] * gamma[c]
+        h = T(0) if relu and d * scale + beta[c] <= T(0) else g[i]
         level, tilt = sums[c] * share, sums[U(channels + c)] * share
-        out[i] = gamma[c] * inv_std[c] * (g[i] - level - hat * tilt)
+        out[i] = scale * (h - level - hat * tilt)
 
 
 def _chunks(rows):
@@ -129,17 +133,19 @@ def batch_norm(out, x, mean, inv_std, gamma, beta, activation):
     _batch_norm(out.size, *arguments, dtype=out.dtype)
 
 
-def batch_norm_sums(sums, g, x, mean, inv_std):
-    """sums[0] = sum_m g, sums[1] = sum_m g xhat, xhat = (x - mean) inv_std: beta's and gamma's."""
+def batch_norm_sums(sums, g, x, mean, inv_std, gamma, beta, activation):
+    """sums[0] = sum_m h, sums[1] = sum_m h xhat, with h = g f'(xhat gamma + beta)."""
     rows, channels = x.shape
     step, chunks = _chunks(rows)
     partial = arrays.DeviceArray((chunks, 2, channels), "float64")
     count = chunks * channels
-    _chunk_sums(count, partial, g, x, mean, count, rows, channels, step, dtype=x.dtype)
+    numbers = count, rows, channels, step, ACTIVATIONS[activation]
+    _chunk_sums(count, partial, g, x, mean, inv_std, gamma, beta, *numbers, dtype=x.dtype)
     _join_sums(channels, sums, partial, inv_std, channels, chunks, dtype=x.dtype)
 
 
-def batch_norm_input_grad(out, g, x, mean, inv_std, gamma, sums):
-    """out = gamma inv_std (g - sums[0] / M - xhat sums[1] / M), mean and variance being x's."""
-    arguments = out, g, x, mean, inv_std, gamma, sums, out.size, mean.size, 1 / max(1, x.shape[0])
+def batch_norm_input_grad(out, g, x, mean, inv_std, gamma, beta, activation, sums):
+    """out = gamma inv_std (h - sums[0] / M - xhat sums[1] / M), mean and variance being x's."""
+    arguments = out, g, x, mean, inv_std, gamma, beta, sums, out.size, mean.size
+    arguments += ACTIVATIONS[activation], 1 / max(1, x.shape[0])
     _input_grad(out.size, *arguments, dtype=out.dtype)
