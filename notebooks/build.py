@@ -14,7 +14,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-LARGE = 80_000  # bytes of a picture, as text
+LARGE = 20_000  # bytes of a picture, as text
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
