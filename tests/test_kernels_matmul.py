@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinygrad_astro.kernels.cpu.matmul import matmul
+from tinygrad_astro.kernels.cpu.matmul import matmul, matmul_left_grad, matmul_right_grad
 from tinygrad_astro.kernels.cpu.target import get_num_threads, set_num_threads
 
 SHAPES = [(1, 1, 1), (3, 5, 2), (8, 16, 32), (9, 17, 33), (70, 300, 65), (1, 700, 10), (130, 1, 7)]
@@ -18,6 +18,11 @@ def test_against_numpy(rng, rows, inner, columns, dtype, tolerance):
     matmul(out, a, b)
     expected = a.astype(float) @ b.astype(float)
     assert np.linalg.norm(out - expected) <= tolerance * np.linalg.norm(expected)
+    g, left, right = out, np.full_like(a, np.nan), np.full_like(b, np.nan)
+    matmul_left_grad(left, g, b)
+    matmul_right_grad(right, a, g)
+    for found, exact in ((left, g.astype(float) @ b.T), (right, a.T.astype(float) @ g)):
+        assert np.linalg.norm(found - exact) <= tolerance * np.linalg.norm(exact)
 
 
 @pytest.mark.parametrize("shape", [(0, 3, 4), (3, 0, 4), (3, 4, 0)])
@@ -26,6 +31,10 @@ def test_empty_sides(shape):
     out = np.full((rows, columns), np.nan)
     matmul(out, np.ones((rows, inner)), np.ones((inner, columns)))
     assert (out == 0).all()
+    left, right = np.full((rows, inner), np.nan), np.full((inner, columns), np.nan)
+    matmul_left_grad(left, np.ones((rows, columns)), np.ones((inner, columns)))
+    matmul_right_grad(right, np.ones((rows, inner)), np.ones((rows, columns)))
+    assert (left == columns).all() and (right == rows).all()
 
 
 def test_same_bits_on_one_thread_or_two(rng):

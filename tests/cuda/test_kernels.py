@@ -63,6 +63,12 @@ def test_matmul(gpu, up, blank, rng, shape, dtype):
     out = blank((rows, columns), dtype)
     gpu.matmul.matmul(out, up(a), up(b))
     close(out.copy_to_host(), a.astype("float64") @ b, dtype, 40)
+    g = rng.standard_normal((rows, columns)).astype(dtype)
+    left, right = blank(a.shape, dtype), blank(b.shape, dtype)
+    gpu.matmul.matmul_left_grad(left, up(g), up(b))
+    gpu.matmul.matmul_right_grad(right, up(a), up(g))
+    close(left.copy_to_host(), g.astype("float64") @ b.T, dtype, 40)
+    close(right.copy_to_host(), a.astype("float64").T @ g, dtype, 40)
 
 
 POOLS = [

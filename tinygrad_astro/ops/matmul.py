@@ -139,14 +139,42 @@ def einsum(subscripts, *operands):
 # ---- the dense layer's product, on our own kernel ------------------------------------------------
 
 
+def _matrices(*arrays):
+    return [of(a).rows.contiguous(a) for a in arrays]
+
+
 @primitive(
-    lambda g, out, x, w: _dense(g, transpose(w)),
-    lambda g, out, x, w: _dense(transpose(x), g),
+    lambda g, out, x, w: _dense_left_grad(g, w),
+    lambda g, out, x, w: _dense_right_grad(x, g),
     keeps="x w",
 )
 def _dense(x, w):
     out = of(x).memory.empty((x.shape[0], w.shape[1]), x.dtype)
-    of(x).matmul.matmul(out, xp(x).ascontiguousarray(x), xp(x).ascontiguousarray(w))
+    of(x).matmul.matmul(out, *_matrices(x, w))
+    return out
+
+
+@primitive(
+    lambda u, out, g, w: _dense(u, w),
+    lambda u, out, g, w: _dense_right_grad(u, g),
+    keeps="g w",
+)
+def _dense_left_grad(g, w):
+    """g w', the adjoint of the product in its left factor."""
+    out = of(g).memory.empty((g.shape[0], w.shape[0]), g.dtype)
+    of(g).matmul.matmul_left_grad(out, *_matrices(g, w))
+    return out
+
+
+@primitive(
+    lambda u, out, x, g: _dense_left_grad(g, u),
+    lambda u, out, x, g: _dense(x, u),
+    keeps="x g",
+)
+def _dense_right_grad(x, g):
+    """x' g, the adjoint of the product in its right factor."""
+    out = of(x).memory.empty((x.shape[1], g.shape[1]), x.dtype)
+    of(x).matmul.matmul_right_grad(out, *_matrices(x, g))
     return out
 
 

@@ -1,10 +1,21 @@
-"""The product of two matrices: small ones in a loop, large ones as a 1x1 convolution."""
+"""The product of two matrices and its adjoints: small in a loop, large as 1x1 convolutions.
 
-from .conv import conv
+With out = a b, the gradients of a sum weighted by g are g b' and a' g: the three take the same
+matrices in other places, and none of them is ever transposed in memory.
+"""
+
+from .conv import conv, conv_input_grad, conv_weight_grad
 from .target import serial
 
 # Multiply-adds up to which the plain loop is done before the tables of the other way are looked up.
 _SMALL = 1 << 15
+
+_PLAIN = (1, 1), ((0, 0), (0, 0)), (1, 1), 1
+
+
+def _images(*matrices):
+    """See the rows as pixels of one image, or as the one tap of a kernel."""
+    return [matrix[None, None] for matrix in matrices]
 
 
 def matmul(out, a, b):
@@ -12,7 +23,23 @@ def matmul(out, a, b):
     if a.size * b.shape[1] <= _SMALL:
         _matmul(out, a, b)
     else:
-        conv(out[None, None], a[None, None], b[None, None], (1, 1), ((0, 0), (0, 0)), (1, 1), 1)
+        conv(*_images(out, a, b), *_PLAIN)
+
+
+def matmul_left_grad(out, g, b):
+    """out[i,k] = sum_j g[i,j] * b[k,j] for g (M, N), b (K, N), out (M, K)."""
+    if g.size * b.shape[0] <= _SMALL:
+        _matmul_left_grad(out, g, b)
+    else:
+        conv_input_grad(*_images(out, g, b), *_PLAIN)
+
+
+def matmul_right_grad(out, a, g):
+    """out[k,j] = sum_i a[i,k] * g[i,j] for a (M, K), g (M, N), out (K, N)."""
+    if a.size * g.shape[1] <= _SMALL:
+        _matmul_right_grad(out, a, g)
+    else:
+        conv_weight_grad(*_images(out, a, g), *_PLAIN)
 
 
 @serial
@@ -23,3 +50,23 @@ def _matmul(out, a, b):
             value = a[i, k]
             for j in range(out.shape[1]):
                 out[i, j] += value * b[k, j]
+
+
+@serial
+def _matmul_left_grad(out, g, b):
+    for i in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            total = g.dtype.type(0)
+            for j in range(g.shape[1]):
+                total += g[i, j] * b[k, j]
+            out[i, k] = total
+
+
+@serial
+def _matmul_right_grad(out, a, g):
+    out[:] = 0
+    for i in range(a.shape[0]):
+        for k in range(out.shape[0]):
+            value = a[i, k]
+            for j in range(out.shape[1]):
+                out[k, j] += value * g[i, j]

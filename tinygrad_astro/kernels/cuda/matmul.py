@@ -1,6 +1,6 @@
 """The product of two matrices."""
 
-from . import gemm
+from . import gemm, namespace
 from .target import T, U, cuda, kernel
 
 
@@ -26,6 +26,16 @@ def matmul(out, a, b):
     (rows, depth), columns = a.shape, b.shape[1]
     if not gemm.matmul(out, a, b):
         plain_matmul(out.size, out, a, b, out.size, rows, depth, columns, dtype=out.dtype)
+
+
+def matmul_left_grad(out, g, b):
+    """out[i,k] = sum_j g[i,j] * b[k,j] for g (M, N), b (K, N), out (M, K)."""
+    matmul(out, g, namespace.ascontiguousarray(b.transpose((1, 0))))
+
+
+def matmul_right_grad(out, a, g):
+    """out[k,j] = sum_i a[i,k] * g[i,j] for a (M, K), g (M, N), out (K, N)."""
+    matmul(out, namespace.ascontiguousarray(a.transpose((1, 0))), g)
 
 
 def batched_matmul(out, a, b, batches):
