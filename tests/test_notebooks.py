@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import special
+from scipy import signal, special
 
 import tinygrad_astro as ta
 
@@ -150,6 +150,35 @@ def test_occlusion_blames_the_squares_that_cover_what_the_model_looks_at():
     np.testing.assert_array_equal(drop, expected)
 
 
+# ---- 04: going deep ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(7, 3), (5, 4, 6, 3)])
+def test_batch_norm_by_hand_equals_the_layer_in_output_and_moving_statistics(rng, shape):
+    x = rng.normal(3, 2, shape).astype(np.float32)
+    layer = ta.layers.BatchNormalization(momentum=0.8, epsilon=0.01)
+    layer.build(x.shape)
+    layer.set_weights([rng.random(3, np.float32) for _ in range(4)])
+    before = layer.get_weights()
+    expected = layer(x, training=True).numpy()
+    found = solutions("04").batch_norm(x, *before, momentum=0.8, epsilon=0.01)
+    for ours, theirs in zip(found, (expected, *layer.get_weights()[2:])):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_a_stack_of_residual_blocks_does_nothing_but_relu_at_the_start(rng):
+    given = ta.Input((8, 8, 4))
+    y = given
+    for _ in range(3):
+        y = solutions("04").residual_block(y, 4)
+    x = rng.standard_normal((2, 8, 8, 4)).astype(np.float32)
+    for training in (False, True):
+        out = ta.Model(given, y)(x, training=training).numpy()
+        np.testing.assert_array_equal(out, np.maximum(x, 0))
+    smaller = ta.Model(given, solutions("04").residual_block(given, 6, strides=2))
+    assert smaller.output_shape == (None, 4, 4, 6)
+
+
 # ---- 05: galaxy morphology -----------------------------------------------------------------------
 
 
@@ -174,6 +203,82 @@ def test_temperature_finds_the_one_that_spoiled_the_logits(rng):
     temperature = solutions("05").temperature
     for spoiled in (0.4, 1.0, 3.0):
         assert temperature(logits * spoiled, labels) == pytest.approx(spoiled, rel=0.05)
+
+
+# ---- 06: photometric redshifts -------------------------------------------------------------------
+
+
+def test_pit_of_bins_equals_the_library_below_within_and_above_the_bins(rng):
+    from tinygrad_astro.photoz.metrics import pit
+    from tinygrad_astro.photoz.pdf import from_bins
+
+    share = rng.dirichlet(np.ones(6), 40)
+    edges = np.sort(rng.random(7))
+    z = rng.uniform(-0.2, 1.2, 40)
+    z[:3] = edges[0], edges[3], edges[-1]
+    expected = pit(from_bins(share, edges), z)
+    np.testing.assert_allclose(solutions("06").pit_of_bins(share, edges, z), expected, atol=1e-12)
+
+
+def test_crps_of_a_sample_is_the_area_between_its_steps_and_that_of_the_truth(rng):
+    x, z = rng.random((5, 9)), rng.random(5)
+    grid = np.linspace(-0.5, 1.5, 400_001)
+    below = np.stack([np.searchsorted(np.sort(row), grid, "right") for row in x]) / 9
+    area = np.square(below - (grid >= z[:, None])).sum(axis=1) * (grid[1] - grid[0])
+    found = solutions("06").crps_of_sample(x, z)
+    np.testing.assert_allclose(found, area, atol=2e-5)
+    one = solutions("06").crps_of_sample(x[:, :1], z)
+    np.testing.assert_allclose(one, np.abs(x[:, 0] - z))
+
+
+# ---- 08: beyond classification -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size, stride", [(3, 1), (3, 2), (4, 2), (2, 2)])
+def test_stamps_add_up_to_the_transposed_convolution_and_to_the_full_one(rng, size, stride):
+    x, kernel = rng.standard_normal((3, 5)), rng.standard_normal((size, size))
+    out = solutions("08").stamp(x, kernel, stride)
+    ours = ta.ops.conv_transpose(x[None, ..., None], kernel[..., None, None], strides=stride)
+    np.testing.assert_allclose(out, ours.numpy()[0, ..., 0], rtol=1e-12, atol=1e-12)
+    if stride == 1:
+        np.testing.assert_allclose(out, signal.convolve2d(x, kernel, "full"), atol=1e-12)
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_bilinear_kernel_interpolates_away_from_the_border(rng, factor):
+    x = rng.standard_normal((1, 6, 7, 1))
+    kernel = solutions("08").bilinear_kernel(factor)[..., None, None]
+    raised = ta.ops.conv_transpose(x, kernel, strides=factor, padding="same").numpy()
+    expected = ta.ops.upsample(x, factor, interpolation="bilinear").numpy()
+    inside = np.s_[:, factor:-factor, factor:-factor]
+    np.testing.assert_allclose(raised[inside], expected[inside], rtol=1e-12, atol=1e-12)
+
+
+# ---- 09: spectra ---------------------------------------------------------------------------------
+
+
+def test_wider_pixels_equal_the_library_and_masked_ones_do_not_count():
+    from tinygrad_astro.spectra.simulate import simulate
+
+    spectra = simulate(2, seed=3)
+    spectra.ivar[0, 100:103], spectra.ivar[1, 49:56] = 0, 0
+    spectra.flux[spectra.ivar == 0] = np.nan
+    expected = spectra.rebinned(7)
+    for k in range(2):
+        flux, ivar = solutions("09").rebin(spectra.flux[k], spectra.ivar[k], 7)
+        np.testing.assert_allclose(flux, expected.flux[k], rtol=1e-5)
+        np.testing.assert_allclose(ivar, expected.ivar[k], rtol=1e-5)
+    assert ivar[7] == flux[7] == 0
+
+
+@pytest.mark.parametrize("shift", [0, 37, 120])
+def test_best_shift_finds_a_planted_shift_through_noise_and_spoiled_pixels(rng, shift):
+    template = rng.random(320) + 3 * (rng.random(320) < 0.05)
+    sigma = rng.uniform(0.2, 1.0, 200)
+    flux = 2.5 * template[shift : shift + 200] + sigma * rng.standard_normal(200)
+    ivar = np.where(rng.random(200) < 0.2, 0, 1 / sigma**2)
+    flux[ivar == 0] = np.resize([np.nan, np.inf, -np.inf, 1e30], (ivar == 0).sum())
+    assert solutions("09").best_shift(flux, ivar, template) == shift
 
 
 # ---- 10: one kernel three ways -------------------------------------------------------------------
