@@ -231,6 +231,23 @@ def test_crps_of_a_sample_is_the_area_between_its_steps_and_that_of_the_truth(rn
     np.testing.assert_allclose(one, np.abs(x[:, 0] - z))
 
 
+# ---- 07: sizes and bulges ------------------------------------------------------------------------
+
+
+def test_coverage_counts_the_central_part():
+    pits = np.linspace(0, 1, 1001)
+    assert solutions("07").coverage(pits, 0.6827) == pytest.approx(0.6827, abs=2e-3)
+    assert solutions("07").coverage([0.02, 0.5, 0.9], 0.9) == pytest.approx(2 / 3)
+
+
+def test_half_light_is_what_the_profile_was_drawn_with():
+    from tinygrad_astro.data.sky.profiles import Sersic, draw_profile
+
+    image = draw_profile((301, 301), Sersic(9.0, 1.0), 150.3, 149.6, 0.5, 40.0)
+    found = solutions("07").half_light(image, 150.3, 149.6, 0.5, 40.0)
+    assert found == pytest.approx(9.0, rel=0.01)
+
+
 # ---- 08: beyond classification -------------------------------------------------------------------
 
 
