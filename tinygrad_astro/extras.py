@@ -7,6 +7,7 @@ from types import ModuleType
 _PACKAGES = {
     "astropy": ("FITS files and astropy tables", "astro"),
     "h5py": ("HDF5 files", "astro"),
+    "dask": ("mosaics on a cluster", "dask"),
     "matplotlib": ("pictures", "plot"),
     "sep": ("aperture fluxes", "astro"),
     "scipy": ("convolution matrices and profile fits", "explain"),

@@ -39,6 +39,11 @@ def add(commands) -> None:
         type=count,
         help="smaller groups of pixels are dropped (default: as in training)",
     )
+    one.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where the same command was killed; an interruption leaves its work for this",
+    )
     one.set_defaults(run=run)
 
 
@@ -55,6 +60,12 @@ def run(arguments) -> None:
     chosen |= {name: value for name, value in asked.items() if value is not None}
     with stages() as tell:
         table = segment_files(
-            model, arguments.images, arguments.out, Detection(**chosen), arguments.tile, tell
+            model,
+            arguments.images,
+            arguments.out,
+            Detection(**chosen),
+            arguments.tile,
+            tell,
+            arguments.resume,
         )
     print(f"{len(table['id'])} sources written to {arguments.out}: LABEL, PROB, CATALOGUE")

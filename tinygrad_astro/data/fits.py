@@ -28,6 +28,8 @@ from tinygrad_astro.extras import optional
 
 Section = tuple[slice, slice]
 
+_STORED = {8: "u1", 16: "i2", 32: "i4", 64: "i8", -32: "f4", -64: "f8"}
+
 
 @dataclass
 class Image:
@@ -157,10 +159,14 @@ class FitsImage:
         lead = (0,) * (hdu.header["NAXIS"] - len(self.shape))
         planes = (slice(None),) * (len(self.shape) - 2)
         window = (*lead, *planes, rows, columns)
-        with self._lock:
-            if not is_compressed(hdu):
-                raw = np.asarray(hdu.data[window])
-            else:
+        if not is_compressed(hdu):
+            # Mapped for this section only: what a lasting map has read stays in memory.
+            pixels = np.dtype(_STORED[hdu.header["BITPIX"]]).newbyteorder(">")
+            axes = [hdu.header[f"NAXIS{i}"] for i in range(hdu.header["NAXIS"], 0, -1)]
+            place = hdu.fileinfo()["datLoc"]
+            raw = np.memmap(self._plain.name, pixels, "r", place, tuple(axes))[window]
+        else:
+            with self._lock:
                 try:
                     raw = np.asarray(hdu.section[window])
                 except Exception as error:  # the codecs raise their own kinds for damaged tiles

@@ -1,5 +1,7 @@
 """FITS files out: whole arrays at once, or sized beforehand and filled tile by tile."""
 
+import math
+import mmap
 import os
 import warnings
 from collections.abc import Mapping
@@ -78,11 +80,14 @@ class ImageWriter:
         Shape (H, W) or (H, W, C); dtype uint8, int16, int32, int64, float32 or float64.
     header : astropy.io.fits.Header or mapping, optional
         Kept as in `write_image`.
+    resume : bool
+        Go on with the unfinished file `path` + ".part" that a killed run left, as it is.
 
     Raises
     ------
     ValueError
-        If the name ends in .gz or .bz2, or a shape or dtype cannot be stored.
+        If the name ends in .gz or .bz2, a shape or dtype cannot be stored, or the unfinished file
+        has other headers.
 
     Examples
     --------
@@ -95,7 +100,13 @@ class ImageWriter:
     50.0
     """
 
-    def __init__(self, path: str | PathLike, images: Mapping[str, tuple], header=None):
+    def __init__(
+        self,
+        path: str | PathLike,
+        images: Mapping[str, tuple],
+        header=None,
+        resume: bool = False,
+    ):
         fits = optional("astropy.io.fits")
         self.path = fspath(path)
         if self.path.endswith((".gz", ".bz2")):
@@ -103,15 +114,40 @@ class ImageWriter:
         check_folder(self.path)
         self._part = _partial(self.path)
         kept = _kept(fits, header)
+        texts = [(0, fits.PrimaryHDU(header=kept).header.tostring().encode("ascii"))]
+        places, end = {}, len(texts[0][1])
+        for name, image in images.items():
+            text, stored_type, stored = _extension(fits, name, image, kept)
+            texts.append((end, text))
+            places[name] = (end + len(text), stored_type, stored)
+            end += len(text) + _padded(stored, stored_type)
+        if resume:
+            self._check_unfinished(texts, end)
+        else:
+            with open(self._part, "wb") as stream:
+                for place, text in texts:
+                    stream.seek(place)
+                    stream.write(text)
+                stream.truncate(end)
+        with open(self._part, "r+b") as stream:
+            self._mapped: mmap.mmap | None = mmap.mmap(stream.fileno(), 0)
         self._maps: dict[str, np.ndarray] = {}
-        self._files: list[np.memmap] = []
-        with open(self._part, "wb") as stream:
-            stream.write(fits.PrimaryHDU(header=kept).header.tostring().encode("ascii"))
-            places = [_reserve(fits, stream, name, images[name], kept) for name in images]
-        for name, (offset, dtype, stored) in zip(images, places, strict=True):
-            mapped = np.memmap(self._part, dtype, "r+", offset, stored)
-            self._files.append(mapped)
-            self._maps[name] = np.moveaxis(mapped, 0, -1) if len(stored) == 3 else mapped
+        for name, (place, stored_type, stored) in places.items():
+            array = np.frombuffer(self._mapped, stored_type, math.prod(stored), place)
+            array = array.reshape(stored)
+            self._maps[name] = np.moveaxis(array, 0, -1) if len(stored) == 3 else array
+
+    def _check_unfinished(self, texts: list[tuple[int, bytes]], end: int) -> None:
+        with open(self._part, "rb") as stream:
+            same = os.path.getsize(self._part) == end
+            for place, text in texts:
+                stream.seek(place)
+                same = same and stream.read(len(text)) == text
+        if not same:
+            raise ValueError(
+                f"{self._part} has other headers than the file to be written: it is left from "
+                "another run; remove it, or start anew without resume"
+            )
 
     def __getitem__(self, name: str) -> np.ndarray:
         """Give the mapped array (H, W) or (H, W, C) of one extension; assign to its sections."""
@@ -120,16 +156,26 @@ class ImageWriter:
         return self._maps[name]
 
     def flush(self) -> None:
-        """Hand all that was assigned to the file system."""
-        for mapped in self._files:
-            mapped.flush()
+        """Hand all that was assigned to the file system, and the memory it took back."""
+        if self._mapped is not None:
+            self._mapped.flush()
+            if hasattr(mmap, "MADV_DONTNEED"):
+                self._mapped.madvise(mmap.MADV_DONTNEED)
 
     def close(self) -> None:
         """Finish the file under its own name; allowed more than once."""
         if self._maps:
             self.flush()
-            self._maps, self._files = {}, []
+            self._maps, self._mapped = {}, None
             os.replace(self._part, self.path)
+
+    def abandon(self, keep: bool = False) -> None:
+        """Give up: remove the unfinished file, or `keep` it for a later `resume`."""
+        if keep:
+            self.flush()
+        self._maps, self._mapped = {}, None
+        if not keep:
+            os.remove(self._part)
 
     def __enter__(self):
         return self
@@ -138,8 +184,7 @@ class ImageWriter:
         if kind is None:
             self.close()
         else:
-            self._maps, self._files = {}, []
-            os.remove(self._part)
+            self.abandon()
 
 
 def _partial(path: str) -> str:
@@ -178,8 +223,8 @@ def _stored_type(dtype, name: str) -> np.dtype:
     return dtype
 
 
-def _reserve(fits, stream, name: str, image, kept) -> tuple[int, np.dtype, tuple]:
-    """Append one extension: its header, and a hole as large as its pixels."""
+def _extension(fits, name: str, image, kept) -> tuple[bytes, np.dtype, tuple]:
+    """Give the header of one extension, and the type and shape in which its pixels are stored."""
     shape, dtype = image
     stored_type = _stored_type(dtype, name)
     if len(shape) not in (2, 3) or min(shape) < 1:
@@ -188,9 +233,8 @@ def _reserve(fits, stream, name: str, image, kept) -> tuple[int, np.dtype, tuple
     header = fits.ImageHDU(np.zeros((1,) * len(stored), stored_type), kept, name=name).header
     for axis, length in enumerate(reversed(stored)):
         header[f"NAXIS{axis + 1}"] = length
-    stream.write(header.tostring().encode("ascii"))
-    offset = stream.tell()
-    length = int(np.prod(stored)) * stored_type.itemsize
-    stream.truncate(offset + -(-length // _BLOCK) * _BLOCK)
-    stream.seek(0, os.SEEK_END)
-    return offset, stored_type.newbyteorder(">"), stored
+    return header.tostring().encode("ascii"), stored_type.newbyteorder(">"), stored
+
+
+def _padded(stored: tuple, dtype: np.dtype) -> int:
+    return -(-math.prod(stored) * dtype.itemsize // _BLOCK) * _BLOCK

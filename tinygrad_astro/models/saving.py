@@ -4,9 +4,11 @@ The file holds arrays and, as text in its metadata, the architecture and the use
 JSON. Nothing in it is ever executed or unpickled.
 """
 
+import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
 import safetensors
 import safetensors.numpy
 
@@ -38,9 +40,45 @@ def save_model(model, path) -> None:
         If the model has no weights yet, the path ends otherwise, or an argument of a layer or the
         metadata are nothing that JSON can hold.
     """
-    described = architecture.describe_layer(model)
-    described["build_shapes"] = [list(s) for s in flat_shapes(model.build_shapes or [])]
-    _write(model, path, {"architecture": json.dumps(described)})
+    _check_path(path)
+    write_atomically(path, model_bytes(model))
+
+
+def model_bytes(model) -> bytes:
+    """Give the bytes of the file that `save_model` would write.
+
+    Raises
+    ------
+    ValueError
+        As for `save_model`.
+    """
+    return _packed(model, {"architecture": json.dumps(_described(model))})
+
+
+def fingerprint(model) -> str:
+    """Give 32 hexadecimal digits that differ between models of other layers, weights or metadata.
+
+    Raises
+    ------
+    ValueError
+        As for `save_model`.
+
+    Examples
+    --------
+    >>> import tinygrad_astro as ta
+    >>> model = ta.Sequential([ta.Input((3,)), ta.layers.Dense(2, name="a")], name="b")
+    >>> before = fingerprint(model)
+    >>> model.set_weights([2 * w for w in model.get_weights()])
+    >>> len(before), before == fingerprint(model)
+    (32, False)
+    """
+    # Not the shapes it was built for: a call may add to them.
+    told = json.dumps([architecture.describe_layer(model), model.metadata], sort_keys=True)
+    digest = hashlib.blake2b(told.encode(), digest_size=16)
+    for name, weight in model.named_weights():
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(weight.tensor.detach().numpy()).tobytes())
+    return digest.hexdigest()
 
 
 def save_weights(model, path) -> None:
@@ -58,7 +96,8 @@ def save_weights(model, path) -> None:
     ValueError
         As for `save_model`.
     """
-    _write(model, path, {})
+    _check_path(path)
+    write_atomically(path, _packed(model, {}))
 
 
 def load_model(path, custom_objects=None):
@@ -137,13 +176,22 @@ def load_weights(model, path) -> None:
     model.metadata = _metadata(header, path)
 
 
-def _write(model, path, header) -> None:
+def _described(model) -> dict:
+    described = architecture.describe_layer(model)
+    described["build_shapes"] = [list(s) for s in flat_shapes(model.build_shapes or [])]
+    return described
+
+
+def _check_path(path) -> None:
     path = Path(path)
     if path.suffix != ".safetensors":
         raise ValueError(
             f"{path} ends in {path.suffix or 'nothing'}, expected .safetensors, the one format "
             "that models are saved in"
         )
+
+
+def _packed(model, header) -> bytes:
     if not model.built:
         raise ValueError(
             f"{model.title} has no weights to save before its input shape is known; call it on "
@@ -161,7 +209,7 @@ def _write(model, path, header) -> None:
         f"{i:05d}/{name}": weight.tensor.detach().numpy()
         for i, (name, weight) in enumerate(model.named_weights())
     }
-    write_atomically(path, safetensors.numpy.save(arrays, header))
+    return safetensors.numpy.save(arrays, header)
 
 
 def _read(path) -> tuple[dict, dict]:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,10 @@ import numpy as np
 from tinygrad_astro import mosaic
 from tinygrad_astro._version import __version__
 from tinygrad_astro.data.bands import BandReader
-from tinygrad_astro.data.fits_output import ImageWriter
 from tinygrad_astro.data.stretch import AsinhStretch, bad_pixels
 from tinygrad_astro.extras import optional
-from tinygrad_astro.files import check_folder
+from tinygrad_astro.mosaic.files import check_target
+from tinygrad_astro.mosaic.journal import identity, unfinished
 from tinygrad_astro.segmentation.catalogue import UNITS, Measurements
 from tinygrad_astro.segmentation.stitching import TiledLabels
 from tinygrad_astro.segmentation.survey import band_names
@@ -58,6 +58,7 @@ def segment_files(
     detection: Detection | None = None,
     tile: int = 512,
     progress: Progress | None = None,
+    resume: bool = False,
 ) -> dict[str, np.ndarray]:
     """Segment survey images of any size into one FITS file, holding no more than tiles in memory.
 
@@ -78,6 +79,9 @@ def segment_files(
         Side of a tile in pixels.
     progress : callable, optional
         Called as `progress(stage, done, total)`, stage "predicting" or "measuring".
+    resume : bool
+        Go on where a run of the same model, images, detection and tile was killed, and leave
+        unfinished what an error interrupts; see `mosaic.predict_files`.
 
     Returns
     -------
@@ -90,7 +94,8 @@ def segment_files(
     FileNotFoundError, ImportError
         If a file, or astropy, is missing.
     ValueError
-        If the images do not fit each other or the model, or the model is none for segmentation.
+        If the images do not fit each other or the model, the model is none for segmentation, or a
+        run that was killed had another model, image, detection or tile.
     """
     detection = detection or Detection()
     tell = progress or (lambda stage, done, total: None)
@@ -101,15 +106,17 @@ def segment_files(
         check_bands(images, reader.shape[2], bands)
         header = history(reader.header, detection)
         size = {name: (reader.shape[:2], dtype) for name, dtype in planes(names).items()}
-        with ImageWriter(partial, size, header) as writer:
+        told = identity(model, reader.paths, tile, detection=asdict(detection))
+        with unfinished(partial, size, header, told, resume) as (writer, journal):
             labels = TiledLabels(writer["LABEL"])
-            find(model, reader, stretch, writer, labels, names, detection, tile, tell)
+            find(model, reader, stretch, writer, labels, names, detection, tile, tell, journal)
             count = labels.finish(detection.min_pixels)
             sums = Measurements(count, bands, names[1:])
             measure(reader, stretch, writer, labels, names, sums, tell)
         table = with_sky(sums.table(), reader.header)
     append_table(partial, table, {**UNITS, "ra": "deg", "dec": "deg"})
     os.replace(partial, path)
+    journal.remove()
     return table
 
 
@@ -121,21 +128,28 @@ def planes(names: Sequence[str]) -> dict[str, str]:
     return images
 
 
-def find(model, reader, stretch, writer, labels, names, detection, tile, tell) -> None:
-    """Predict all tiles; write probabilities and provisional labels."""
-    total = len(mosaic.tiles(reader.shape[:2], tile, mosaic.Reach.of(model)))
+def find(model, reader, stretch, writer, labels, names, detection, tile, tell, journal) -> None:
+    """Predict all tiles that the journal lacks; write probabilities and provisional labels."""
+    cut = mosaic.tiles(reader.shape[:2], tile, mosaic.Reach.of(model))
 
     def prepare(section):
         return stretch(section.data, section.mask)[0]
 
-    for done, (one, values) in enumerate(mosaic.predict_tiles(model, reader, tile, prepare), 1):
+    # Labels are made anew for finished tiles: the numbers of a killed run may be half final ones.
+    for one in cut[: journal.done]:
+        labels.add(one.core, np.asarray(writer["PROB"][one.core]) > detection.threshold)
+        writer.flush()
+    tell("predicting", journal.done, len(cut))
+    for one, values in mosaic.predict_tiles(model, reader, tile, prepare, journal.done):
         probability = source_probability(values)
         writer["PROB"][one.core] = probability
         if len(names) > 2:
             for i, name in enumerate(names[1:], 1):
                 writer[f"PROB_{name.upper()}"][one.core] = values[..., i]
         labels.add(one.core, probability > detection.threshold)
-        tell("predicting", done, total)
+        writer.flush()
+        journal.add()
+        tell("predicting", journal.done, len(cut))
 
 
 def measure(reader, stretch, writer, labels, names, sums, tell) -> None:
@@ -158,6 +172,7 @@ def measure(reader, stretch, writer, labels, names, sums, tell) -> None:
             flux = np.where(good, section.data - stretch.median, 0.0)
             probability = np.stack([writer[kind][block] for kind in kinds], axis=-1)
             sums.add(y, x, final, flux, flux / stretch.scale, probability)
+        writer.flush()
         tell("measuring", done, len(corners))
 
 
@@ -177,28 +192,6 @@ def told_by(model) -> tuple[AsinhStretch, list[str], list[str]]:
             "'tinygrad-astro train segmentation' wrote"
         )
     return AsinhStretch.from_dict(known["stretch"]), list(known["bands"]), list(known["classes"])
-
-
-def check_target(path, images: Sequence[str]) -> None:
-    """Raise where the file to be written is no plain FITS file, or one of the images.
-
-    Raises
-    ------
-    ValueError
-        Saying which.
-    FileNotFoundError
-        If its folder is missing.
-    """
-    check_folder(path)
-    if not os.fspath(path).lower().endswith((".fits", ".fit", ".fts")):
-        raise ValueError(
-            f"{path}: the result is a FITS file written by tiles, so its name must end in .fits, "
-            ".fit or .fts, not packed"
-        )
-    if os.path.exists(path) and any(
-        os.path.exists(image) and os.path.samefile(path, image) for image in images
-    ):
-        raise ValueError(f"{path} is one of the images; write to another file")
 
 
 def check_bands(images: Sequence[str], count: int, bands: Sequence[str]) -> None:

@@ -1,29 +1,22 @@
-"""Prediction of large images by tiles, equal bit by bit to predicting the whole image at once.
+"""How an image is cut into tiles: how far a network sees, cores, and the windows they need.
 
 A tile answers for its core, and is computed from a window with a margin around it. Two conditions
 make the core exact. The margin is at least as wide as the network sees, so that no pixel of the
 core depends on what lies outside the window; and windows begin at multiples of the network's step
 (2^depth pixels for a U-Net), so that every pixel falls into the same place of the same pooling
 window. At the edges of the image the window ends where the image ends, so the padding there is the
-whole image's own. The sums are direct ones (`precision("exact")`): fast transforms would round a
-pixel by its place in a tile.
+whole image's own.
 """
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from tinygrad_astro.data.prefetch import prefetch
-from tinygrad_astro.kernels.precision import precision
 from tinygrad_astro.models.receptive_field import interval, reach
-from tinygrad_astro.modes import no_grad
 
 LONGEST_PERIOD = 256
 
 Section = tuple[slice, slice]
-Progress = Callable[[int, int], Any]
 
 
 @dataclass(frozen=True)
@@ -44,7 +37,7 @@ class Reach:
 
     @classmethod
     def of(cls, model) -> "Reach":
-        """Read it off the layers of a model whose output has the pixels of its input.
+        """Read it off the layers of a model whose output has the pixels of its input, or inputs.
 
         Raises
         ------
@@ -60,12 +53,14 @@ class Reach:
         Reach(margin=2, period=1)
         """
         graph = model.traced()
-        shapes = None if graph is None else (graph.symbols[0].shape, model.output_shape)
-        if shapes is None or [len(s) for s in shapes] != [4, 4] or shapes[0][:3] != shapes[1][:3]:
+        shapes = [] if graph is None else [symbol.shape for symbol in graph.symbols]
+        answer = None if graph is None else model.output_shape
+        sizes = {shape[:3] if len(shape) == 4 else None for shape in [*shapes, answer or ()]}
+        if len(sizes) != 1 or None in sizes:
             raise ValueError(
-                f"{model.name} gives {shapes and shapes[1]} for images {shapes and shapes[0]}: "
-                "prediction by tiles needs a model of one image whose output has the same height "
-                'and width, for example unet((None, None, bands), classes, padding="same")'
+                f"{model.name} gives {answer} for images {shapes}: prediction by tiles needs a "
+                "model of images with one output of the same height and width, for example "
+                'unet((None, None, bands), classes, padding="same")'
             )
         symbol = model.outputs[0]
         sides = [pair for pair in reach(graph, symbol) if pair is not None]
@@ -76,6 +71,11 @@ class Reach:
             )
         margin = max(side for axis in sides for side in axis)
         return cls(margin, max(_period(graph, symbol, axis) for axis in (0, 1)))
+
+    @property
+    def room(self) -> int:
+        """The margin that tiles take: whole periods, so that windows begin where they may."""
+        return up(self.margin, self.period)
 
 
 @dataclass(frozen=True)
@@ -131,103 +131,6 @@ def tiles(shape: tuple[int, int], side: int, reach: Reach) -> list[Tile]:
     ]
 
 
-def predict_tiles(
-    model, image, tile: int = 512, prepare: Callable | None = None
-) -> Iterator[tuple[Tile, np.ndarray]]:
-    """Predict an image tile by tile, in reading order; the next tile is read meanwhile.
-
-    Parameters
-    ----------
-    model : Model
-        Its output has the pixels of its input.
-    image : array (H, W, C)
-        Anything with a shape whose sections can be read: an array, a memory map, a `BandReader`.
-    tile : int
-        Side of a tile in pixels. The result does not depend on it; memory does.
-    prepare : callable, optional
-        Makes the network's input (h, w, C) of a section that was read: a stretch, for example.
-
-    Yields
-    ------
-    tile : Tile
-    values : numpy.ndarray (h, w, K)
-        The outputs at `tile.core`.
-
-    Raises
-    ------
-    ValueError
-        If the image has not three axes, or the model cannot be tiled (see `Reach.of`).
-    """
-    _check_image(image)
-    cut = tiles(image.shape[:2], tile, Reach.of(model))
-
-    def read():
-        for one in cut:
-            section = image[one.window]
-            yield one, np.asarray(section) if prepare is None else prepare(section)
-
-    for one, inputs in prefetch(read(), 1):
-        with no_grad(), precision("exact"):
-            values = model(inputs[None], training=False).numpy()[0]
-        yield one, np.ascontiguousarray(values[one.inner])
-
-
-def _check_image(image):
-    if len(image.shape) != 3:
-        raise ValueError(f"expected an image (H, W, C), received shape {tuple(image.shape)}")
-
-
-def predict(
-    model,
-    image,
-    tile: int = 512,
-    prepare: Callable | None = None,
-    out=None,
-    progress: Progress | None = None,
-):
-    """Predict an image of any size by tiles: bit by bit `model(image[None])[0]`, summed exactly.
-
-    Parameters
-    ----------
-    model, image, tile, prepare
-        As in `predict_tiles`.
-    out : array (H, W, K), optional
-        Where to write, by sections: a memory map, for example. Default: a new array.
-    progress : callable, optional
-        Called as `progress(done, total)` after every tile.
-
-    Returns
-    -------
-    array (H, W, K)
-        `out`, or the new array.
-
-    Raises
-    ------
-    ValueError
-        As `predict_tiles`.
-
-    Examples
-    --------
-    >>> import numpy as np, tinygrad_astro as ta
-    >>> model = ta.Sequential([ta.Input((None, None, 1)), ta.layers.Conv2D(2, 3, padding="same")])
-    >>> image = np.random.default_rng(0).normal(size=(40, 50, 1)).astype(np.float32)
-    >>> with ta.precision("exact"):
-    ...     whole = model(image[None]).numpy()[0]
-    >>> bool((predict(model, image, tile=16) == whole).all())
-    True
-    """
-    _check_image(image)
-    height, width = image.shape[:2]
-    total = len(tiles((height, width), tile, Reach.of(model)))
-    for done, (one, values) in enumerate(predict_tiles(model, image, tile, prepare), 1):
-        if out is None:
-            out = np.empty((height, width, values.shape[-1]), values.dtype)
-        out[one.core] = values
-        if progress is not None:
-            progress(done, total)
-    return out
-
-
 def _period(graph, symbol, axis: int) -> int:
     """Find the shortest shift after which the pixels seen are the same ones, shifted."""
     positions = np.arange(2 * LONGEST_PERIOD)
@@ -251,15 +154,16 @@ class _Piece:
 
 def _pieces(length: int, side: int, reach: Reach) -> list[_Piece]:
     step = reach.period
-    side, margin = _up(side, step), _up(reach.margin, step)
+    side, margin = up(side, step), reach.room
     pieces = []
     for start in range(0, length, side):
         stop = min(start + side, length)
-        first, last = max(start - margin, 0), min(_up(stop, step) + margin, length)
+        first, last = max(start - margin, 0), min(up(stop, step) + margin, length)
         inner = slice(start - first, stop - first)
         pieces.append(_Piece(slice(start, stop), slice(first, last), inner))
     return pieces
 
 
-def _up(number: int, multiple: int) -> int:
+def up(number: int, multiple: int) -> int:
+    """Give the smallest multiple that is not below the number."""
     return -(-number // multiple) * multiple
