@@ -138,6 +138,9 @@ def _pull(record, grads, anomaly):
         writes.refuse_replaced(record)
     if anomaly:
         writes.refuse_broken_seal(record)
+    if g.record is None and not g.data.flags["C_CONTIGUOUS"]:
+        # A slice of the gradient of a concatenation: straightened once, not by each rule's kernel.
+        g = Tensor(of(g.data).rows.contiguous(g.data))
     try:
         pulled = record.op.pullback(record, g)
         if len(pulled) != len(inputs):
