@@ -64,10 +64,10 @@ def test_train_writes_what_it_promises(trained, sky):
 
 def test_predict_gives_the_same_file_for_every_tile(trained, sky, tmp_path, capsys):
     written = []
-    for tile in ("16", "33", "500"):
+    for tile, more in (("16", []), ("33", ["--resume"]), ("500", [])):
         out = str(tmp_path / f"{tile}.fits")
         given = ["predict", str(trained / "model.safetensors"), *images(sky), "--out", out]
-        assert main([*given, "--tile", tile, "--threshold", "0.4"]) == 0
+        assert main([*given, "--tile", tile, "--threshold", "0.4", *more]) == 0
         written.append(Path(out).read_bytes())
     assert written[0] == written[1] == written[2]
     count = read_labels(tmp_path / "16.fits", "LABEL").max()

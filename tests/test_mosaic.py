@@ -118,6 +118,8 @@ def test_models_that_cannot_be_tiled():
     scaled = layers.Multiply()([image, layers.GlobalAveragePooling2D(keepdims=True)(image)])
     with pytest.raises(ValueError, match="looks at the whole image"):
         mosaic.predict(Model(image, scaled), np.zeros((8, 8, 1)))
+    with pytest.raises(ValueError, match="with one output of the same height and width"):
+        mosaic.predict(Model(image, [layers.ReLU()(image)] * 4), np.zeros((8, 8, 1)))
     with pytest.raises(ValueError, match="same height and width"):
         mosaic.predict(unet((60, 60, 1), 2, 2, 1, padding="valid"), np.zeros((60, 60, 1)))
     tripled = Sequential([layers.Input((9, 9, 1)), layers.MaxPooling2D(3), layers.UpSampling2D(3)])

@@ -99,7 +99,13 @@ def stretched(model) -> Callable | None:
     if "stretch" not in model.metadata:
         return None
     stretch = AsinhStretch.from_dict(model.metadata["stretch"])
-    return lambda section: stretch(section.data, section.mask)[0]
+    masked = len(model.traced().symbols) == 2
+
+    def prepare(section):
+        values, bad = stretch(section.data, section.mask)
+        return (values, ~bad) if masked else values
+
+    return prepare
 
 
 def check_target(path, images: Sequence[str]) -> None:

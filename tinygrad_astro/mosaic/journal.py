@@ -101,6 +101,8 @@ def unfinished(
     resume_now = resume and os.path.exists(fspath(path) + ".part") and os.path.exists(journal.path)
     if resume_now:
         journal.go_on()
+    else:
+        journal.remove()  # first, lest a kill in between leave it beside an empty file
     writer = ImageWriter(path, images, header, resume=resume_now)
     if not resume_now:
         journal.start()

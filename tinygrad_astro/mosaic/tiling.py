@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinygrad_astro.layers.structure import leaves
 from tinygrad_astro.models.receptive_field import interval, reach
 
 LONGEST_PERIOD = 256
@@ -53,16 +54,16 @@ class Reach:
         Reach(margin=2, period=1)
         """
         graph = model.traced()
-        shapes = [] if graph is None else [symbol.shape for symbol in graph.symbols]
-        answer = None if graph is None else model.output_shape
-        sizes = {shape[:3] if len(shape) == 4 else None for shape in [*shapes, answer or ()]}
-        if len(sizes) != 1 or None in sizes:
+        ends = [] if graph is None else [graph.symbols, leaves(graph.outputs)]
+        shapes = [[symbol.shape for symbol in end] for end in ends]
+        sizes = {shape[:3] if len(shape) == 4 else None for end in shapes for shape in end}
+        if len(sizes) != 1 or None in sizes or len(shapes[1]) != 1:
             raise ValueError(
-                f"{model.name} gives {answer} for images {shapes}: prediction by tiles needs a "
-                "model of images with one output of the same height and width, for example "
+                f"{model.name} goes from and to {shapes or 'unknown shapes'}: prediction by tiles "
+                "needs a model of images with one output of the same height and width, for example "
                 'unet((None, None, bands), classes, padding="same")'
             )
-        symbol = model.outputs[0]
+        symbol = ends[1][0]
         sides = [pair for pair in reach(graph, symbol) if pair is not None]
         if len(sides) < 2:
             raise ValueError(
