@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -75,6 +76,14 @@ def test_draws_are_new_in_every_pass_and_the_same_in_every_run(pools):
     one, again = list(first)[0], list(first)[0]
     np.testing.assert_array_equal(one[0], list(second)[0][0])
     assert not np.array_equal(one[0], again[0])
+
+
+def test_a_batch_has_blends_of_all_pools_and_a_blend_galaxies_of_one(pools):
+    dark = replace(pools[0], models=np.zeros_like(pools[0].models))
+    [(_, labels)] = Draws([pools[0], dark], 24, batch=32, steps=1, seed=0)
+    own, others = (part.sum(axis=(1, 2, 3)) > 0 for part in np.split(labels[..., :6], 2, axis=-1))
+    np.testing.assert_array_equal(own, others)
+    assert 8 < own.sum() < 24
 
 
 def test_no_object_is_learned_and_judged():

@@ -22,7 +22,7 @@ def add(tasks) -> None:
         metavar="NPZ",
         help="a real blend to take apart: images, variance, filters, catalog",
     )
-    one.add_argument("--steps", type=count, help="updates in all (default 3000)")
+    one.add_argument("--steps", type=count, help="updates in all (default 2800)")
     one.add_argument(
         "--galaxies", type=count, help="simulated for the blends, per PSF of four (default 500)"
     )

@@ -48,8 +48,10 @@ def reach(size: int) -> int:
 class Draws:
     """An iterable of batches (inputs, labels) of blends of two or three galaxies.
 
-    A batch is made of the galaxies of one pool. One of them is the source asked for, at random; the
-    others are its neighbours. Separations and S/N are as in `data.simulate.blends`.
+    A blend is made of the galaxies of one pool. One of them is the source asked for, at random; the
+    others are its neighbours. Separations and S/N are as in `data.simulate.blends`. Each batch has
+    blends of all pools: were they of one PSF, batch normalisation would learn with statistics of
+    that PSF and be used with those of all.
 
     Parameters
     ----------
@@ -78,8 +80,8 @@ class Draws:
         self.epoch += 1
         rng = np.random.Generator(np.random.Philox(sequence))
         for _ in range(self.steps):
-            one = self.pools[rng.integers(len(self.pools))]
-            made = [self._blend(rng, one) for _ in range(self.batch)]
+            chosen = rng.integers(len(self.pools), size=self.batch)
+            made = [self._blend(rng, self.pools[k]) for k in chosen]
             yield tuple(np.stack(part) for part in zip(*made, strict=True))
 
     def _blend(self, rng: np.random.Generator, one: Pool):

@@ -27,7 +27,7 @@ class Recipe:
     filters, depth : int
         As in `models.unet`.
     learning_rate : float
-        Top of the one-cycle schedule.
+        Top of the one-cycle schedule, which a tenth of the steps climbs and the rest descends.
     seed : int
 
     Raises
@@ -38,7 +38,7 @@ class Recipe:
 
     galaxies: int = 500
     size: int = 48
-    steps: int = 3000
+    steps: int = 2800
     batch: int = 16
     rounds: int = 20
     filters: int = 16
@@ -87,7 +87,8 @@ def train(
         tell("simulating", number + 1, len(PSFS))
     draws = Draws(pools, recipe.size, recipe.batch, recipe.steps_per_round, recipe.seed)
     model = sharing_net(len(BANDS), recipe.filters, recipe.depth)
-    rate = schedules.OneCycle(recipe.learning_rate, max(recipe.rounds * len(draws), 2))
+    updates = max(recipe.rounds * len(draws), 2)
+    rate = schedules.OneCycle(recipe.learning_rate, updates, warmup_fraction=0.1)
     model.compile(optimizers.Adam(rate, global_clipnorm=1.0), SharedFlux())
     history: dict[str, list] = {}
     for number in range(recipe.rounds):
