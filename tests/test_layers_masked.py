@@ -336,3 +336,25 @@ def test_arguments_that_do_not_fit(rng):
         layers.MaskedConcatenate()([x, x], [x])
     with pytest.raises(ValueError, match="expected 4 axes"):
         layers.PartialConv2D(4, 3)(x[0], x[0])
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_gradients_in_weights_to_second_order(rng, training):
+    x, valid = rng.normal(size=(2, 6, 6, 2)), rng.random((2, 6, 6, 1)) < 0.7
+    conv = layers.PartialConv2D(2, 3, padding="same", dtype="float64")
+    norm = layers.MaskedBatchNormalization(dtype="float64")
+    held = [(conv, "kernel"), (conv, "bias"), (norm, "gamma"), (norm, "beta")]
+    norm(*conv(x, valid))
+    points = [rng.uniform(0.5, 1.5, getattr(*at).shape) for at in held]
+
+    def f(*weights):
+        before = [getattr(*at) for at in held]
+        try:
+            for at, weight in zip(held, weights, strict=True):
+                vars(at[0])[at[1]] = weight
+            return ta.ops.tanh(norm(*conv(x, valid), training=training)[0])
+        finally:
+            for at, weight in zip(held, before, strict=True):
+                vars(at[0])[at[1]] = weight
+
+    check_grads(f, *points)
