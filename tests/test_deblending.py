@@ -12,7 +12,7 @@ from tinygrad_astro.cli import main
 from tinygrad_astro.data.simulate import blends, galaxies
 from tinygrad_astro.deblending.blend import read_blend
 from tinygrad_astro.deblending.losses import FAINT, KNEE, SharedFlux
-from tinygrad_astro.deblending.pairs import BANDS, Draws, pool
+from tinygrad_astro.deblending.pairs import BANDS, Draws, Pool, pool
 from tinygrad_astro.deblending.run import Measured, judge, judged_pairs, measure, run
 from tinygrad_astro.deblending.sharing import Sharer, load, network_input, sharing_net, spots
 from tinygrad_astro.deblending.training import Recipe
@@ -69,6 +69,21 @@ def test_blends_for_training_are_sums_of_their_parts(pools):
     peak = np.array([np.unravel_index(m.argmax(), m.shape) for m in inputs[..., 3]])
     light = np.array([[(w * g).sum() / w.sum() for g in np.mgrid[:24, :24]] for w in own[..., 1]])
     assert np.median(np.linalg.norm(peak - light, axis=1)) < 3
+
+
+def test_spots_are_where_the_light_is_to_a_fraction_of_a_pixel():
+    round_ones = galaxies(30, 92, "gri", 1, ("spheroid",), (20.0, 200.0), (2.5, 3.0), psf=3.0)
+    draws = Draws(
+        [Pool(round_ones.models, round_ones.truth, round_ones.camera)], 48, 40, 1, third=0.0
+    )
+    [(inputs, labels)] = draws
+
+    def centres(maps, power):
+        weights = maps.astype(float) ** power
+        return np.array([[(w * g).sum() / w.sum() for g in np.mgrid[:48, :48]] for w in weights])
+
+    off = centres(inputs[..., 3], 2) - centres(labels[..., 1], 4)
+    assert np.median(np.linalg.norm(off, axis=1)) < 0.2
 
 
 def test_draws_are_new_in_every_pass_and_the_same_in_every_run(pools):

@@ -16,7 +16,7 @@ PSFS = (2.5, 3.0, 3.5, 4.0)
 
 @dataclass
 class Pool:
-    """Galaxies without noise, each in the middle of a wide stamp; all of one PSF.
+    """Galaxies without noise, each within a pixel of the middle of a wide stamp; all of one PSF.
 
     Attributes
     ----------
@@ -99,8 +99,8 @@ class Draws:
             shift = np.rint(middle + apart * np.array([np.sin(turn), np.cos(turn)])).astype(int)
             shift = np.clip(shift, -reach(self.size), reach(self.size))
             wanted = np.exp(rng.uniform(*np.log(SNR)))
-            model = self._turned(rng, one.models[row]) * np.float32(wanted / one.truth["snr"][row])
-            part, place = self._cut(model, shift)
+            model, off = self._turned(rng, one.models[row], one.truth[row])
+            part, place = self._cut(model * np.float32(wanted / one.truth["snr"][row]), shift, off)
             places.append(place)
             (own if k == asked else others)[...] += part
         image = one.camera.expose(rng, (own + others).astype(np.float64))
@@ -109,13 +109,19 @@ class Draws:
         inputs = network_input(image, sigma, places[asked], near)
         return inputs, np.concatenate([own / sigma, others / sigma, image / sigma], -1).astype("f4")
 
-    def _turned(self, rng, model):
-        model = np.rot90(model, rng.integers(4))
-        return model[::-1] if rng.random() < 0.5 else model
+    def _turned(self, rng, model, true):
+        """Turn a galaxy, perhaps mirror it; give it and how far it is off the middle (x, y)."""
+        x, y = (true[name] - (len(model) - 1) / 2 for name in "xy")
+        turns = int(rng.integers(4))
+        for _ in range(turns):
+            x, y = y, -x
+        model = np.rot90(model, turns)
+        return (model[::-1], (x, -y)) if rng.random() < 0.5 else (model, (x, y))
 
-    def _cut(self, model, shift):
+    def _cut(self, model, shift, off):
         """Give the stamp in which the galaxy is moved by `shift`, and its place there (x, y)."""
         far = reach(self.size)
         y, x = far - shift
-        place = (self.size - 1) / 2 + shift[1], (self.size - 1) / 2 + shift[0]
+        middle = (self.size - 1) / 2
+        place = middle + shift[1] + off[0], middle + shift[0] + off[1]
         return model[y : y + self.size, x : x + self.size], place
