@@ -10,6 +10,7 @@ import torch
 import twins_torch as twins
 
 import tinygrad_astro as ta
+from tinygrad_astro.kernels.cpu import memory
 
 # N, C, H, K, k, s
 LAYERS = [
@@ -47,10 +48,17 @@ def _data(layer):
     return [rng.standard_normal(shape, dtype=np.float32) for shape in shapes], stride, pad
 
 
+def _as_made_by_an_op(array):
+    """Copy to memory aligned as results of ops are, and as PyTorch's copies of the data are."""
+    made = memory.empty(array.shape, array.dtype)
+    made[...] = array
+    return ta.tensor(made)
+
+
 def _ours(x, w, g, stride, pad, backward):
     first = x.shape[-1] <= 3
-    kernel, inputs = ta.tensor(w, requires_grad=True), ta.tensor(x, requires_grad=not first)
-    gradient = ta.tensor(g)
+    inputs, kernel, gradient = (_as_made_by_an_op(array) for array in (x, w, g))
+    kernel.requires_grad, inputs.requires_grad = True, not first
 
     def forward():
         with ta.no_grad():

@@ -8,7 +8,7 @@ from numba import njit, prange
 from tinygrad_astro.kernels.cpu.product import ROWS, WIDEST, product
 from tinygrad_astro.kernels.cpu.simd import float32_lanes
 
-DEPTH, REPEATS, ATTEMPTS = 128, 20_000, 5
+DEPTH, REPEATS, ATTEMPTS = 128, 20_000, 60
 
 
 @njit(parallel=True)
