@@ -39,8 +39,12 @@ def _scheme(describe, dtype, *geometry):
     return scheme_for(describe, *geometry)
 
 
-def _is_depthwise(x_shape, w_shape, groups):
-    return groups == x_shape[3] == w_shape[3] > 1
+def _is_depthwise(source, target, groups):
+    return groups == source.shape[3] == target.shape[3] > 1
+
+
+def _lanes(array):
+    return max(1, float32_lanes() * 4 // array.itemsize)
 
 
 def _as_line(strides, pads, w_shape, *images):
@@ -50,42 +54,38 @@ def _as_line(strides, pads, w_shape, *images):
     return images
 
 
+# A convolution and the gradient of its input are one walk over windows, by different tables: how it
+# is described, and the tables of direct sums and of tiles.
+_FORWARD = conv_tables.describe_forward, conv_tables.forward, winograd_tables.forward
+_INPUT_GRAD = conv_tables.describe_input_grad, conv_tables.input_grad, winograd_tables.input_grad
+
+
+def _sum_windows(way, out, source, w, strides, pads, dilation, groups):
+    describe, sums, tiles = way
+    if _is_empty(out, source, w):
+        return
+    out, source = _as_line(strides, pads, w.shape, out, source)
+    lanes, shapes = _lanes(source), (source.shape, w.shape, out.shape)
+    geometry = strides, pads, dilation, groups, lanes
+    if _is_depthwise(source, out, groups):
+        conv_depthwise.depthwise(out, source, w, sums(*shapes, *geometry), lanes)
+        return
+    scheme = _scheme(describe, source.dtype, shapes, *geometry)
+    if scheme is None:
+        walk(out, source, w, sums(*shapes, *geometry))
+    else:
+        threads = get_num_threads()
+        winograd(out, source, w, tiles(*shapes, strides, pads, scheme, lanes, threads))
+
+
 def conv(out, x, w, strides, pads, dilation, groups):
     """out[n,p,q,k] = sum_abc x[n, p*sh + a*dh - top, q*sw + b*dw - left, c] * w[a,b,c,k]."""
-    if _is_empty(out, x, w):
-        return
-    out, x = _as_line(strides, pads, w.shape, out, x)
-    lanes, shapes = max(1, float32_lanes() * 4 // x.itemsize), (x.shape, w.shape, out.shape)
-    if _is_depthwise(x.shape, w.shape, groups):
-        tables = conv_tables.forward(*shapes, strides, pads, dilation, groups, lanes)
-        conv_depthwise.depthwise(out, x, w, tables, lanes)
-        return
-    geometry = strides, pads, dilation, groups, lanes
-    scheme = _scheme(conv_tables.describe_forward, x.dtype, shapes, *geometry)
-    if scheme is None:
-        walk(out, x, w, conv_tables.forward(*shapes, *geometry))
-    else:
-        tiles = winograd_tables.forward(*shapes, strides, pads, scheme, lanes, get_num_threads())
-        winograd(out, x, w, tiles)
+    _sum_windows(_FORWARD, out, x, w, strides, pads, dilation, groups)
 
 
 def conv_input_grad(out, g, w, strides, pads, dilation, groups):
     """Adjoint of `conv` in `x`: <conv(x, w), g> = <x, conv_input_grad(g, w)>."""
-    if _is_empty(out, g, w):
-        return
-    out, g = _as_line(strides, pads, w.shape, out, g)
-    lanes, shapes = max(1, float32_lanes() * 4 // g.itemsize), (g.shape, w.shape, out.shape)
-    if _is_depthwise(out.shape, w.shape, groups):
-        tables = conv_tables.input_grad(*shapes, strides, pads, dilation, groups, lanes)
-        conv_depthwise.depthwise(out, g, w, tables, lanes)
-        return
-    geometry = strides, pads, dilation, groups, lanes
-    scheme = _scheme(conv_tables.describe_input_grad, g.dtype, shapes, *geometry)
-    if scheme is None:
-        walk(out, g, w, conv_tables.input_grad(*shapes, *geometry))
-    else:
-        tiles = winograd_tables.input_grad(*shapes, strides, pads, scheme, lanes, get_num_threads())
-        winograd(out, g, w, tiles)
+    _sum_windows(_INPUT_GRAD, out, g, w, strides, pads, dilation, groups)
 
 
 def conv_weight_grad(out, x, g, strides, pads, dilation, groups):
@@ -93,9 +93,9 @@ def conv_weight_grad(out, x, g, strides, pads, dilation, groups):
     if _is_empty(out, x, g):
         return
     x, g = _as_line(strides, pads, out.shape, x, g)
-    lanes, shapes = max(1, float32_lanes() * 4 // x.itemsize), (x.shape, out.shape, g.shape)
+    lanes, shapes = _lanes(x), (x.shape, out.shape, g.shape)
     geometry = strides, pads, dilation, groups, lanes
-    if _is_depthwise(x.shape, out.shape, groups):
+    if _is_depthwise(x, g, groups):
         tables = conv_tables.forward(*shapes, *geometry)
         conv_depthwise.depthwise_weights(out, x, g, tables, lanes)
         return
