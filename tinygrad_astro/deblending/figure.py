@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinygrad_astro.explain.pictures import picture
+from tinygrad_astro.explain.pictures import label, picture
 
 if TYPE_CHECKING:
     from tinygrad_astro.data.simulate import Blends
@@ -99,9 +99,7 @@ def _methods(result):
 
 
 def _style(ax, title, x, y):
-    ax.set_title(title, fontsize=10, color=INK)
-    ax.set_xlabel(x, fontsize=9, color=INK)
-    ax.set_ylabel(y, fontsize=9, color=INK)
+    label(ax, title, x, y)
     ax.tick_params(labelsize=8, colors=INK)
     ax.spines[["top", "right"]].set_visible(False)
 

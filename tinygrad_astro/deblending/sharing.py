@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinygrad_astro.models import Model, load_model, unet
+from tinygrad_astro.models import Model, unet
+from tinygrad_astro.models.saving import load_model_for
 
 TASK = "deblending"
 SHARES = 3
@@ -146,9 +147,5 @@ def load(path) -> Sharer:
     ValueError
         If the file holds another kind of model.
     """
-    model = load_model(path)
-    if model.metadata.get("task") != TASK:
-        raise ValueError(
-            f"{path} holds a model for {model.metadata.get('task')!r}, expected {TASK!r}"
-        )
+    model = load_model_for(TASK, path)
     return Sharer(model, tuple(model.metadata["bands"]))

@@ -61,6 +61,14 @@ def frame(axes, title: str) -> None:
     axes.set_title(title, fontsize=9, loc="left")
 
 
+def label(axes, title: str, x: str, y: str) -> None:
+    """Name a plot and its axes, in dark grey."""
+    ink = "#333333"
+    axes.set_title(title, fontsize=10, color=ink)
+    axes.set_xlabel(x, fontsize=9, color=ink)
+    axes.set_ylabel(y, fontsize=9, color=ink)
+
+
 def show_tiles(figure, tiles, columns, title, signed, label) -> None:
     """Draw tiles on one colour scale, symmetric about white if they are `signed`."""
     tiles = np.asarray(tiles, np.float64)

@@ -100,6 +100,21 @@ def save_weights(model, path) -> None:
     write_atomically(path, _packed(model, {}))
 
 
+def load_model_for(task: str, path):
+    """Load a model whose metadata say that it was saved for `task`; other models are refused.
+
+    Raises
+    ------
+    ValueError
+        If it was saved for another task, or as `load_model`.
+    """
+    model = load_model(path)
+    told = model.metadata.get("task")
+    if told != task:
+        raise ValueError(f"{path} holds a model for {told!r}, expected {task!r}")
+    return model
+
+
 def load_model(path, custom_objects=None):
     """Make the model that `model.save` wrote.
 

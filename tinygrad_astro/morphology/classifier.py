@@ -6,7 +6,8 @@ import numpy as np
 
 from tinygrad_astro.data.simulate import TYPES
 from tinygrad_astro.data.stretch import AsinhStretch
-from tinygrad_astro.models import Model, load_model
+from tinygrad_astro.models import Model
+from tinygrad_astro.models.saving import load_model_for
 from tinygrad_astro.morphology.orbit import orbit_mean
 from tinygrad_astro.spectra.classifier import softmax
 
@@ -71,8 +72,5 @@ def load(path) -> Classifier:
     ValueError
         If the file holds another kind of model.
     """
-    model = load_model(path)
-    if model.metadata.get("task") != TASK:
-        told = model.metadata.get("task")
-        raise ValueError(f"{path} holds a model for {told!r}, expected {TASK!r}")
+    model = load_model_for(TASK, path)
     return Classifier(model, AsinhStretch.from_dict(model.metadata["stretch"]))

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_astro import optimizers, random, schedules
-from tinygrad_astro.models import Model, load_model
+from tinygrad_astro.models import Model
+from tinygrad_astro.models.saving import load_model_for
 from tinygrad_astro.photoz import networks
 from tinygrad_astro.photoz.calibration import Calibration
 from tinygrad_astro.photoz.catalogue import Catalogue
@@ -76,11 +77,7 @@ def load(path) -> PhotoZ:
     ValueError
         If the file holds another kind of model.
     """
-    model = load_model(path)
-    if model.metadata.get("task") != TASK:
-        raise ValueError(
-            f"{path} holds a model for {model.metadata.get('task')!r}, expected {TASK!r}"
-        )
+    model = load_model_for(TASK, path)
     return PhotoZ(
         model,
         Features.from_dict(model.metadata["features"]),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinygrad_astro.explain.pictures import picture
+from tinygrad_astro.explain.pictures import label, picture
 from tinygrad_astro.files import check_folder
 from tinygrad_astro.photoz.flatness import BINS, counts
 from tinygrad_astro.photoz.metrics import PASQUET_CUT, pit, point_metrics, residual
@@ -73,12 +73,6 @@ def draw(result: Result, path=None):
     return figure
 
 
-def _label(ax, title, x, y):
-    ax.set_title(title, fontsize=10, color=INK)
-    ax.set_xlabel(x, fontsize=9, color=INK)
-    ax.set_ylabel(y, fontsize=9, color=INK)
-
-
 def _redshifts(ax, result):
     z, found = result.redshift, result.calibrated.median
     scores = point_metrics(found, z)
@@ -88,7 +82,7 @@ def _redshifts(ax, result):
         ax.plot(line, line + sign * PASQUET_CUT * (1 + line), color=GREY, lw=0.7, ls=":")
     ax.plot(line, line, color=GREY, lw=0.8)
     ax.plot(z, found, ".", ms=3, alpha=0.5, color=BLUE)
-    _label(
+    label(
         ax,
         f"sigma_NMAD {scores['sigma_nmad']:.4f}, |dz| > 0.15: {scores['outliers_0.15']:.1%}, "
         f"N = {len(z)}",
@@ -108,7 +102,7 @@ def _residuals(ax, result):
         level = [np.quantile(dz[place == k], share) for k in range(8) if (place == k).any()]
         ax.plot(centre, level, color=ORANGE, lw=1.3, ls=style)
     ax.axhline(0, color=GREY, lw=0.8)
-    _label(ax, "dz with its median and central 68 %", "spectroscopic redshift", "dz")
+    label(ax, "dz with its median and central 68 %", "spectroscopic redshift", "dz")
 
 
 def _pit(ax, result):
@@ -122,7 +116,7 @@ def _pit(ax, result):
         ax.stairs(counts(pit(pdf, result.redshift)), edges, color=colour, lw=1.3, label=name)
     ax.set_ylim(0, None)
     ax.legend(fontsize=8, frameon=False, loc="lower center")
-    _label(ax, "PIT: where the truth lies in its density", "PIT", "objects")
+    label(ax, "PIT: where the truth lies in its density", "PIT", "objects")
 
 
 def _coverage(ax, result):
@@ -131,7 +125,7 @@ def _coverage(ax, result):
     for pdf, colour in ((result.raw, ORANGE), (result.calibrated, BLUE)):
         distance = 2 * np.abs(pit(pdf, result.redshift) - 0.5)
         ax.plot(asked, [(distance <= a).mean() for a in asked], color=colour, lw=1.3)
-    _label(ax, "how often the truth lies in the central ...", "probability said", "share found")
+    label(ax, "how often the truth lies in the central ...", "probability said", "share found")
 
 
 def _densities(ax, result):
@@ -143,10 +137,10 @@ def _densities(ax, result):
         ax.fill_between(pdf.centres, number, number + 0.9 * density, color=BLUE, alpha=0.5, lw=0)
         ax.plot([result.redshift[row]] * 2, [number, number + 0.9], color=ORANGE, lw=1.5)
     ax.set_yticks([])
-    _label(ax, "five densities, and the truth", "redshift", "density")
+    label(ax, "five densities, and the truth", "redshift", "density")
 
 
 def _losses(ax, result):
     for history in result.histories:
         ax.plot(np.arange(1, len(history["loss"]) + 1), history["loss"], color=BLUE, lw=0.7)
-    _label(ax, f"training loss of {len(result.histories)} networks", "epoch", "loss")
+    label(ax, f"training loss of {len(result.histories)} networks", "epoch", "loss")

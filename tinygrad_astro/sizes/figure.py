@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinygrad_astro.explain.pictures import picture
+from tinygrad_astro.explain.pictures import label, picture
 from tinygrad_astro.photoz.flatness import BINS, counts
 from tinygrad_astro.sizes.measurer import Densities
 from tinygrad_astro.sizes.quantities import QUANTITIES, judged
@@ -80,12 +80,6 @@ def draw(result: Result, path=None):
     return figure
 
 
-def _label(ax, title, x, y):
-    ax.set_title(title, fontsize=10, color=INK)
-    ax.set_xlabel(x, fontsize=9, color=INK)
-    ax.set_ylabel(y, fontsize=9, color=INK)
-
-
 def _radii(ax, result):
     true = result.truth["half_light_radius"]
     for name, residuals in reversed(result.residuals.items()):
@@ -94,7 +88,7 @@ def _radii(ax, result):
     ax.axhline(0, color=GREY, lw=0.8)
     ax.set_xscale("log")
     ax.legend(fontsize=8, frameon=False, markerscale=3)
-    _label(ax, "half-light radius", "true [pixel]", "ln(found / true)")
+    label(ax, "half-light radius", "true [pixel]", "ln(found / true)")
     ticks = [t for t in (1, 2, 3, 5, 10) if true.min() * 0.9 <= t <= true.max() * 1.1]
     ax.set_xticks(ticks, [str(t) for t in ticks])
     ax.minorticks_off()
@@ -107,7 +101,7 @@ def _fractions(ax, result):
     bars = np.stack([found - low, high - found])[:, shown]
     ax.errorbar(true[shown], found[shown], bars, fmt=".", ms=4, lw=0.6, color=BLUE)
     ax.plot([0, 1], [0, 1], color=GREY, lw=0.8)
-    _label(ax, "bulge fraction: median and central 68 %", "true", "network")
+    label(ax, "bulge fraction: median and central 68 %", "true", "network")
 
 
 def _scatter(ax, result):
@@ -118,7 +112,7 @@ def _scatter(ax, result):
         ax.bar(at, height, width, color=COLOURS[name], label=name)
     ax.set_xticks(place, [q.name.replace("_", "\n") for q in QUANTITIES], fontsize=8)
     ax.legend(fontsize=8, frameon=False)
-    _label(ax, "scatter: of ln(radius), of shares", "", "sigma_NMAD")
+    label(ax, "scatter: of ln(radius), of shares", "", "sigma_NMAD")
 
 
 def _pit(ax, result):
@@ -132,7 +126,7 @@ def _pit(ax, result):
     ax.axhspan(1 - spread, 1 + spread, color=GREY, alpha=0.25, lw=0)
     ax.set_ylim(0, None)
     ax.legend(fontsize=8, frameon=False)
-    _label(ax, "half-light radius: are errors honest? (grey: level, 2 sigma)", "PIT", "density")
+    label(ax, "half-light radius: are errors honest? (grey: level, 2 sigma)", "PIT", "density")
 
 
 def _seconds(ax, result):
@@ -144,7 +138,7 @@ def _seconds(ax, result):
     ax.set_xscale("log")
     ax.set_xlim(min(values) / 5, max(values) * 8)
     ax.minorticks_off()
-    _label(ax, "time for 1000 galaxies", "seconds", "")
+    label(ax, "time for 1000 galaxies", "seconds", "")
 
 
 def _coverage(ax, result):
@@ -155,7 +149,7 @@ def _coverage(ax, result):
         found = [(2 * np.abs(pits - 0.5) <= a).mean() for a in asked]
         ax.plot(asked, found, ls=style, color=BLUE, lw=1.2, label=q.name.replace("_", " "))
     ax.legend(fontsize=8, frameon=False)
-    _label(ax, "how often the truth lies in the central ...", "probability said", "share found")
+    label(ax, "how often the truth lies in the central ...", "probability said", "share found")
 
 
 def _real(ax, result):
@@ -174,4 +168,4 @@ def _real(ax, result):
     ax.set_xlim(line[0] / 1.3, line[1] * 1.3)
     ax.set_ylim(line[0] / 1.3, line[1] * 1.3)
     ax.legend(fontsize=8, frameon=False)
-    _label(ax, "real galaxies: radius in a circle, PSF included", "catalogue [pixel]", "found")
+    label(ax, "real galaxies: radius in a circle, PSF included", "catalogue [pixel]", "found")

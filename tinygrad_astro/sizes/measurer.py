@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinygrad_astro import ops
-from tinygrad_astro.models import Model, load_model
+from tinygrad_astro.models import Model
+from tinygrad_astro.models.saving import load_model_for
 from tinygrad_astro.photoz.calibration import Calibration
 from tinygrad_astro.photoz.heads import POINTS, Mixture
 from tinygrad_astro.photoz.losses import mixture_of
@@ -164,11 +165,7 @@ def load(path) -> Measurer:
     ValueError
         If the file holds another kind of model.
     """
-    model = load_model(path)
-    if model.metadata.get("task") != TASK:
-        raise ValueError(
-            f"{path} holds a model for {model.metadata.get('task')!r}, expected {TASK!r}"
-        )
+    model = load_model_for(TASK, path)
     heads = {
         name: Mixture(**{k: v for k, v in given.items() if k != "head"})
         for name, given in model.metadata["heads"].items()

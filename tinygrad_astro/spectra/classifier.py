@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinygrad_astro.models import Model, load_model
+from tinygrad_astro.models import Model
+from tinygrad_astro.models.saving import load_model_for
 from tinygrad_astro.photoz.heads import Bins
 from tinygrad_astro.spectra.inputs import network_inputs
 from tinygrad_astro.spectra.survey import CLASSES, Spectra
@@ -94,10 +95,8 @@ def load(path) -> Classifier:
     ValueError
         If the file holds another kind of model.
     """
-    model = load_model(path)
+    model = load_model_for(TASK, path)
     told = model.metadata
-    if told.get("task") != TASK:
-        raise ValueError(f"{path} holds a model for {told.get('task')!r}, expected {TASK!r}")
     grid = told["first_wavelength"] * 10 ** (told["log10_step"] * np.arange(told["pixels"]))
     return Classifier(model, grid)
 
