@@ -61,7 +61,6 @@ def test_preparation_masks_and_own_layers(rng):
 
 
 @pytest.mark.cluster
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_a_cluster_of_two_workers_gives_the_same_bits(rng):
     distributed = pytest.importorskip("distributed", reason="clusters need the extra dask")
     model, image = network(), rng.normal(size=(160, 133, 2)).astype(np.float32)

@@ -11,9 +11,10 @@ from tinygrad_astro.kernels.gpu import findings, version_of
 
 NEEDED = ("numpy", "numba", "llvmlite", "safetensors", "tqdm")
 EXTRAS = {
-    "astro": ("astropy", "h5py"),
+    "astro": ("astropy", "h5py", "sep"),
     "plot": ("matplotlib",),
     "explain": ("scipy",),
+    "dask": ("dask", "distributed"),
     "cuda": ("numba-cuda", "cuda-core"),
 }
 # Vector instructions, widest first, by the feature's name in LLVM.
