@@ -239,6 +239,38 @@ def test_cuda_mirrors_the_cpu_in_names_and_signatures():
     assert not wrong, wrong
 
 
+def importers(package):
+    """List the modules of ours that import a package, or a part of it."""
+    return {
+        module
+        for module, tree in TREES.items()
+        if any(f"{name}.".startswith(f"{package}.") for name in imported(module, tree))
+    }
+
+
+def test_one_module_imports_numba_cuda_and_one_writes_instructions():
+    """Another compiler for the card is a change of these two."""
+    assert importers("numba.cuda") == {"tinygrad_astro.kernels.cuda.build"}
+    folder = "tinygrad_astro.kernels.cuda."
+    assert {m for m in importers("llvmlite") if m.startswith(folder)} == {folder + "intrinsics"}
+
+
+def test_readable_kernels_are_short():
+    """Functions that run on the card, but for the generated ones: at most 40 lines each."""
+    long, seen = [], 0
+    for module, tree in TREES.items():
+        for node in ast.walk(tree):
+            if module.startswith("tinygrad_astro.kernels.cuda.") and isinstance(
+                node, ast.FunctionDef
+            ):
+                marks = [ast.unparse(d).partition("(")[0] for d in node.decorator_list]
+                if {"kernel", "device"} & set(marks):
+                    seen += 1
+                    if node.end_lineno - node.lineno >= 40:
+                        long.append(f"{module}.{node.name}")
+    assert seen > 30 and not long, long
+
+
 # ---- a light import ------------------------------------------------------------------------------
 
 PROBE = """

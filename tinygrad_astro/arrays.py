@@ -24,9 +24,18 @@ def native_dtype(dtype) -> np.dtype:
     return found
 
 
+def is_ours(array) -> bool:
+    """Tell whether it is a raw array of ours on the card."""
+    return hasattr(array, "copy_to_host") and getattr(array, "device", None) == "cuda"
+
+
 def take_over(exporter):
-    """Give an array on the memory of a DLPack exporter."""
+    """Give an array on the memory of an exporter: DLPack, or the CUDA array interface."""
     if not hasattr(exporter, "__dlpack_device__"):
+        if hasattr(exporter, "__cuda_array_interface__"):  # Numba's device arrays
+            from tinygrad_astro.kernels.cuda.array import borrow
+
+            return borrow(exporter)
         raise TypeError(
             f"a {type(exporter).__name__} does not speak DLPack, expected an array of NumPy, "
             "PyTorch, CuPy or JAX; use ta.tensor"
@@ -50,8 +59,9 @@ def as_array(data, dtype=None):
 
     Half precision becomes float32, and long double float64: what the kernels compute in.
     """
-    if hasattr(data, "__dlpack__") and not isinstance(data, (np.ndarray, np.generic)):
-        data = data if hasattr(data, "copy_to_host") else take_over(data)
+    foreign = hasattr(data, "__dlpack__") or hasattr(data, "__cuda_array_interface__")
+    if foreign and not isinstance(data, (np.ndarray, np.generic)):
+        data = data if is_ours(data) else take_over(data)
         if not isinstance(data, np.ndarray):
             return data if dtype is None else data.astype(native_dtype(dtype), copy=False)
     if np.ma.is_masked(data):
@@ -73,3 +83,11 @@ def as_array(data, dtype=None):
         return array.astype(array.dtype.newbyteorder("="), copy=False)
     double = hasattr(data, "dtype") and array.dtype.itemsize >= 8
     return array.astype(np.float64 if double else np.float32, copy=False)
+
+
+def cuda_interface(tensor) -> dict:
+    """Give what other libraries need to use the memory of a tensor on the card."""
+    if tensor.device != "cuda" or tensor.requires_grad:
+        why = "is tracked; detach() it first" if tensor.device == "cuda" else "is on the CPU"
+        raise AttributeError(f"no __cuda_array_interface__: this tensor {why}")
+    return tensor.data.__cuda_array_interface__

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tinygrad_astro import ops
-from tinygrad_astro.arrays import as_array, native_dtype, take_over
+from tinygrad_astro.arrays import as_array, cuda_interface, native_dtype, take_over
 from tinygrad_astro.kernels import moved
 from tinygrad_astro.reverse import backward
 from tinygrad_astro.tape import Tensor, primitive
@@ -284,10 +284,11 @@ Tensor.__array_ufunc__ = _array_ufunc
 Tensor.__array_function__ = _array_function
 Tensor.__dlpack__ = _dlpack
 Tensor.__dlpack_device__ = lambda self: self.data.__dlpack_device__()
+Tensor.__cuda_array_interface__ = property(cuda_interface)
 
 
 def from_dlpack(source) -> Tensor:
-    """Make a Tensor of any DLPack exporter (PyTorch, CuPy, JAX, NumPy), sharing its memory.
+    """Make a Tensor of any DLPack exporter (PyTorch, CuPy, JAX, NumPy, Numba), sharing its memory.
 
     Examples
     --------

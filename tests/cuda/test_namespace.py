@@ -184,7 +184,8 @@ def test_numpy_functions_answer_for_the_card_or_refuse(up):
 
 
 def test_memory_is_used_again(up):
-    from tinygrad_astro.kernels.cuda.driver import bucket, card
+    from tinygrad_astro.kernels.cuda.blocks import bucket
+    from tinygrad_astro.kernels.cuda.driver import card
 
     x = up(np.ones(1000, np.float32))
     block = x.memory.block

@@ -7,6 +7,7 @@ through its own library, and packages through their metadata.
 import ctypes
 import glob
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -15,6 +16,13 @@ from importlib import metadata
 from typing import Any
 
 INSTALL = "pip install 'tinygrad_astro[cuda]'"
+# Least version, and the first that the kernels are not written for: those of the extra [cuda].
+VERSIONS = {"numba-cuda": ("0.30.4", "0.31"), "cuda-core": ("1.0", "2.0")}
+# What compiles: pip's names of NVRTC, nvJitLink and NVVM, by CUDA version.
+COMPILERS = {
+    13: ("nvidia-cuda-nvrtc", "nvidia-nvjitlink", "nvidia-nvvm"),
+    12: ("nvidia-cuda-nvrtc-cu12", "nvidia-nvjitlink-cu12", "nvidia-cuda-nvcc-cu12"),
+}
 DRIVERS = "install NVIDIA's driver (https://www.nvidia.com/drivers)"
 
 # Results of cuInit and what helps (cuda.h, enum CUresult).
@@ -29,6 +37,10 @@ ADVICE = {
     804: "the compatibility package does not support this card: remove cuda-compat",
     999: "unknown error of the driver: reload its kernel module, or reboot",
 }
+
+
+class NoCard(RuntimeError):
+    """CUDA cannot be used; the message says what is missing and what to do."""
 
 
 @dataclass
@@ -122,18 +134,22 @@ def missing_driver() -> str:
 
 def find_toolkit(driver: int | None) -> Finding:
     """Find the compiler's libraries, and compare their version with the driver's."""
-    for major in (13, 12):
-        for package in ("nvidia-cuda-nvrtc", f"nvidia-cuda-nvrtc-cu{major}"):
-            found = version_of(package)
-            if found and found.startswith(str(major)):
-                text = f"{package} {found}"
-                if driver is not None and driver < major:
-                    advice = (
-                        f"the driver is for CUDA {driver}: upgrade it, or "
-                        f"pip install 'numba-cuda[cu{driver}]'"
-                    )
-                    return Finding("toolkit", False, text, advice)
-                return Finding("toolkit", True, text)
+    for major, packages in COMPILERS.items():
+        found = {name: version_of(name) for name in packages}
+        first = found[packages[0]]
+        if first is None or not first.startswith(str(major)):
+            continue
+        text = f"{packages[0]} {first}"
+        if driver is not None and driver < major:
+            advice = (
+                f"the driver is for CUDA {driver}: upgrade it, or "
+                f"pip install 'numba-cuda[cu{driver}]'"
+            )
+            return Finding("toolkit", False, text, advice)
+        missing = [name for name, version in found.items() if version is None]
+        if missing:
+            return Finding("toolkit", False, f"{text}, but no {', '.join(missing)}", INSTALL)
+        return Finding("toolkit", True, text)
     home = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH")
     compiler = shutil.which("nvcc") or (home and os.path.exists(home) and home)
     if compiler:
@@ -142,14 +158,32 @@ def find_toolkit(driver: int | None) -> Finding:
 
 
 def find_package() -> Finding:
-    """Find numba-cuda, and whether its simulator is switched on."""
-    found = version_of("numba-cuda")
-    if os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0"):
-        text = f"numba-cuda {found or 'built into numba'}, simulating: NUMBA_ENABLE_CUDASIM is set"
+    """Find numba-cuda and cuda-core in versions that fit, and whether the simulator is on."""
+    found = {name: version_of(name) for name in VERSIONS}
+    if is_simulated():
+        had = found["numba-cuda"] or "built into numba"
+        text = f"numba-cuda {had}, simulating: NUMBA_ENABLE_CUDASIM is set"
         return Finding("package", False, text, "unset NUMBA_ENABLE_CUDASIM to use the card")
-    if found is None:
-        return Finding("package", False, "numba-cuda is not installed", INSTALL)
-    return Finding("package", True, f"numba-cuda {found}")
+    missing = [name for name, version in found.items() if version is None]
+    if missing:
+        return Finding("package", False, f"{' and '.join(missing)} not installed", INSTALL)
+    text = ", ".join(f"{name} {version}" for name, version in found.items())
+    wrong = [
+        f"{name} of at least {VERSIONS[name][0]} and below {VERSIONS[name][1]}"
+        for name, version in found.items()
+        if not parts(VERSIONS[name][0]) <= parts(version or "0") < parts(VERSIONS[name][1])
+    ]
+    if wrong:
+        return Finding("package", False, f"{text}; needed: {', '.join(wrong)}", INSTALL)
+    numpy = version_of("numpy") or "0"
+    if parts(numpy) >= parts("2.5"):  # build.import_cuda does it
+        text += f", with a stand-in for row_stack, which NumPy {numpy} no longer has"
+    return Finding("package", True, text)
+
+
+def parts(version: str) -> tuple[int, ...]:
+    """Give the numbers of a version, for comparing: "0.30.4rc1" as (0, 30, 4)."""
+    return tuple(int(found) for found in re.findall(r"(?:^|\.)(\d+)", version))
 
 
 def version_of(package: str) -> str | None:

@@ -202,12 +202,10 @@ class WeightTree:
 
 
 def assign(weight: Tensor, values) -> None:
-    """Write values, a tensor of the same device or an array, into a weight."""
-    data = values.data if isinstance(values, Tensor) else values
-    if isinstance(weight.data, np.ndarray):
-        weight.data[...] = data
-    elif isinstance(values, Tensor):
-        weight.data = data
-    else:
-        weight.data = tensor(data, dtype=weight.dtype, device=weight.device).data
+    """Write values, a tensor of the same device or an array, into a weight.
+
+    In place, on the card too: a recorded CUDA graph reads and writes the weight where it was.
+    """
+    data = values.data if isinstance(values, Tensor) else np.asarray(values, weight.dtype)
+    weight.data[...] = data
     written(weight.data)

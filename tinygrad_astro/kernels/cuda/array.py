@@ -184,17 +184,17 @@ class DeviceArray:
             "data": (self.pointer, False),
             "version": 3,
             "strides": None,
-            "stream": int(card().stream.handle),
+            "stream": card().stream_number,
         }
 
-    def __dlpack__(self, **kwargs):
-        from cuda.core.utils import StridedMemoryView
-
-        view = StridedMemoryView.from_cuda_array_interface(self, stream_ptr=-1)
-        return view.__dlpack__(**kwargs)
+    def __dlpack__(self, *, stream=None, **kwargs):
+        """Give a capsule of the same memory; waits for the kernels that write it."""
+        if stream != -1:  # the consumer orders the work itself
+            card().wait()
+        return card().view(self).__dlpack__(**kwargs)
 
     def __dlpack_device__(self):
-        return 2, card().device.device_id  # kDLCUDA
+        return card().dlpack_device
 
 
 def upload(array):
@@ -208,19 +208,17 @@ def upload(array):
 
 def borrow(exporter):
     """Give a device array on the memory of a DLPack exporter or a CUDA array interface."""
-    from cuda.core.utils import StridedMemoryView
-
-    view = StridedMemoryView.from_any_interface(exporter, stream_ptr=int(card().stream.handle))
-    shape, dtype = tuple(view.shape), np.dtype(view.dtype)
-    strides = view.strides
-    if strides is not None and tuple(strides) != maps.contiguous_strides(shape):
+    pointer, shape, strides, dtype, block, owner = card().borrowed(exporter)
+    if strides is not None and not maps.is_contiguous(shape, strides):
         raise ValueError(
             f"cannot take over a strided array of shape {shape}; give a contiguous copy of it"
         )
+    dtype = np.dtype(dtype)
     nbytes = math.prod(shape) * dtype.itemsize
-    found = DeviceArray(shape, dtype, Borrowed(int(view.ptr), nbytes, view))
+    found = DeviceArray(shape, dtype, Borrowed(pointer, nbytes, owner, block))
+    check_index(found)
     # The fast kernels load 16 bytes at once; a slice of a foreign array may start in between.
-    return found.copy() if int(view.ptr) % 16 else found
+    return found.copy() if pointer % 16 else found
 
 
 def _operator(name, swapped=False):

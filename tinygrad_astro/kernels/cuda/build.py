@@ -1,5 +1,6 @@
 """From a Python function to machine code: Numba to LTO-IR, nvJitLink to a cubin, kept on disk.
 
+The only file that imports numba.cuda, which is replaced by moving to another compiler here.
 Numba is the compiler only; `cuda.core` links and launches. All of this but `load` works on a
 machine without GPU and driver, which is how the compile check reads registers, spills and
 instructions.
@@ -9,6 +10,7 @@ import functools
 import hashlib
 import os
 import re
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,23 +18,32 @@ from typing import Any
 
 import numpy as np
 
+from .. import gpu
 from ..cpu.target import cache_root
+
+_compiling = threading.Lock()
 
 
 def import_cuda():
-    """Import numba.cuda; numba-cuda 0.30 looks up np.row_stack, which NumPy 2.5 has removed."""
+    """Import numba.cuda; numba-cuda 0.30 looks up np.row_stack, which NumPy 2.5 has removed.
+
+    Raises
+    ------
+    NoCard
+        If its packages are missing or of other versions, in words.
+    """
+    if not gpu.find_package().good:
+        raise gpu.NoCard(gpu.why_not())
     missing = not hasattr(np, "row_stack")
     if missing:
         np.row_stack = np.vstack
     try:
-        from numba import cuda
-
-        if not hasattr(cuda, "extending"):
-            raise ImportError(
-                "numba.cuda is the one built into numba, which is no longer maintained; "
-                "pip install 'tinygrad_astro[cuda]'"
-            )
         import numba.cuda.np.arrayobj  # noqa: F401  (the module that looks the name up)
+        from numba import cuda
+    except ImportError as error:
+        raise gpu.NoCard(
+            f"numba-cuda cannot be imported ({error}); reinstall it: {gpu.INSTALL}"
+        ) from error
     finally:
         if missing:
             del np.row_stack
@@ -111,18 +122,19 @@ def compile_program(program, cc):
     from cuda.core import Linker, LinkerOptions, ObjectCode
     from numba import cuda
 
-    # Device functions ask for the current card while they compile.
-    asked = dispatcher.get_current_device
-    dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=cc[:2])
-    try:
-        bounds = (program.block, program.bounds) if program.bounds else program.block
-        signature = argument_types(program)
-        code, _ = cuda.compile(
-            program.function, signature, device=False, abi="numba", cc=cc, output="ltoir",
-            launch_bounds=bounds,
-        )  # fmt: skip
-    finally:
-        dispatcher.get_current_device = asked
+    bounds = (program.block, program.bounds) if program.bounds else program.block
+    signature = argument_types(program)
+    with _compiling:
+        # Device functions ask for the current card while they compile.
+        asked = dispatcher.get_current_device
+        dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=cc[:2])
+        try:
+            code, _ = cuda.compile(
+                program.function, signature, device=False, abi="numba", cc=cc, output="ltoir",
+                launch_bounds=bounds,
+            )  # fmt: skip
+        finally:
+            dispatcher.get_current_device = asked
     options = LinkerOptions(
         arch="sm_" + "".join(map(str, cc)), link_time_optimization=True, ptxas_options=["-v"]
     )

@@ -7,8 +7,9 @@ Coordinates outside the image wrap to large uint32 numbers and fail `i < height`
 from . import array as arrays
 from .target import D, T, U, cuda, kernel
 
-# Lines of pixels that one thread of the weight gradient sums up.
-LINES = 8
+# Lines of pixels that one thread of the weight gradient sums up: more where the sums of all threads
+# would not fit into SUMS numbers.
+LINES, SUMS = 8, 2**24
 
 
 @kernel("T* T* T* u u u u u u u u u u u u u u u u u")
@@ -72,12 +73,12 @@ def plain_conv_input_grad(
     out[at] = total
 
 
-@kernel("d* T* T* u u u u u u u u u u u u u u u u u u u")
+@kernel("d* T* T* u u u u u u u u u u u u u u u u u u u u")
 def partial_weight_grad(
     partial, x, g, count, rows, columns, channels, height, width, inputs, kh, kw, depth, sh, sw,
-    top, left, dh, dw, share, size, lines,
+    top, left, dh, dw, share, size, lines, chunk,
 ):  # fmt: skip
-    """partial[s, a,b,c,k] = the sum over LINES lines of pixels: chunk s of the weight gradient."""
+    """partial[s, a,b,c,k] = the sum over `chunk` lines of pixels: part s of the weight gradient."""
     at = U(cuda.grid(1))
     if at >= count:
         return
@@ -85,8 +86,8 @@ def partial_weight_grad(
     k, tap = U(weight % channels), U(weight // channels)
     c = U(U(tap % depth) + U(U(k // share) * depth))
     b, a = U(U(tap // depth) % kw), U(U(tap // depth) // kw)
-    line, total = U(s * U(LINES)), D(0)
-    stop = min(lines, U(line + U(LINES)))
+    line, total = U(s * chunk), D(0)
+    stop = min(lines, U(line + chunk))
     while line < stop:
         i, q = U(U(U(U(line % rows) * sh) + U(a * dh)) - top), U(0)
         start = U(U(U(U(line // rows) * height) + i) * width)
@@ -132,8 +133,9 @@ def conv_input_grad(out, g, w, numbers):
 def conv_weight_grad(out, x, g, numbers):
     """Launch `partial_weight_grad`, then join the parts in order: deterministic, no atomics."""
     lines = g.shape[0] * g.shape[1]
-    parts = max(1, -(-lines // LINES))
+    chunk = max(LINES, -(-lines * out.size // SUMS))
+    parts = max(1, -(-lines // chunk))
     partial = arrays.DeviceArray((parts, out.size), "float64")
-    arguments = partial, x, g, partial.size, *numbers, out.size, lines
+    arguments = partial, x, g, partial.size, *numbers, out.size, lines, chunk
     partial_weight_grad(partial.size, *arguments, dtype=out.dtype)
     join_partials(out.size, out, partial, out.size, parts, dtype=out.dtype)

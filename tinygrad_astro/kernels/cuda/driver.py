@@ -9,74 +9,24 @@ import functools
 import os
 import threading
 import weakref
-from contextlib import contextmanager
 
-import numpy as np
-
+from ..gpu import NoCard, why_not
+from .blocks import Pool
+from .recording import refuse_while_recording
+from .simulated_card import SimulatedCard
 from .target import SIMULATED
-
-SMALLEST = 512  # bytes of the smallest block
-
-
-class NoCard(RuntimeError):
-    """CUDA cannot be used; the message says what is missing and what to do."""
-
-
-class Pool:
-    """Free blocks by size, in powers of two and their halves (512, 768, 1024, 1536 ...)."""
-
-    def __init__(self, allocate):
-        self.allocate = allocate
-        self.free: dict[int, list] = {}
-        self.lock = threading.Lock()
-        self.held = 0
-
-    def take(self, nbytes):
-        """Give (block, its size): a used one if there is one."""
-        size = bucket(nbytes)
-        with self.lock:
-            blocks = self.free.get(size)
-            if blocks:
-                return blocks.pop(), size
-            self.held += size
-        return self.allocate(size), size
-
-    def give(self, block, size):
-        """Take a block back."""
-        with self.lock:
-            self.free.setdefault(size, []).append(block)
-
-    def clear(self):
-        """Let go of all free blocks."""
-        with self.lock:
-            self.held -= sum(size * len(blocks) for size, blocks in self.free.items())
-            self.free.clear()
-
-
-def bucket(nbytes) -> int:
-    """Round up to a power of two, or to three quarters of one."""
-    size = SMALLEST
-    while size < nbytes:
-        size *= 2
-    middle = size // 4 * 3
-    return middle if middle >= max(nbytes, SMALLEST) else size
 
 
 class Memory:
     """Bytes on the card; they go back to their pool when nothing refers to them any more."""
 
-    __slots__ = ("block", "nbytes", "__weakref__")
+    __slots__ = ("block", "nbytes", "pointer", "__weakref__")
 
     def __init__(self, nbytes):
-        pool = card().pool
-        self.block, size = pool.take(nbytes)
-        self.nbytes = nbytes
-        weakref.finalize(self, pool.give, self.block, size)
-
-    @property
-    def pointer(self) -> int:
-        """The address on the card."""
-        return int(self.block.handle)
+        one = card()
+        self.block, size = one.pool.take(nbytes)
+        self.nbytes, self.pointer = nbytes, one.address(self.block)
+        weakref.finalize(self, one.pool.give, self.block, size)
 
 
 class Borrowed:
@@ -102,17 +52,20 @@ class Card:
         self.architecture = (major, minor, "a") if (major, minor) == (9, 0) else (major, minor)
         self.stream = self.own_stream = self.device.create_stream()
         self.name = self.device.name
-        self.pool = Pool(self._allocate)
+        self.pool = self.own_pool = Pool(self.allocate)
         # For the tests, when they run on a card.
         self.poisons = os.environ.get("TINYGRAD_ASTRO_GPU", "0") not in ("", "0")
 
-    def _allocate(self, size):
+    def allocate(self, size):
+        """Ask the driver for memory; where there is none left, let go of free blocks first."""
         self.attend()
         resource = self.device.memory_resource
         try:
             return resource.allocate(size, stream=self.own_stream)
         except Exception:
-            self.pool.clear()
+            # Never of a graph's blocks: every replay writes to them.
+            self.own_pool.clear()
+            self.own_stream.sync()
             return resource.allocate(size, stream=self.own_stream)
 
     def attend(self):
@@ -126,16 +79,9 @@ class Card:
         """Whether kernels are being recorded into a graph instead of run."""
         return self.stream is not self.own_stream
 
-    def _refuse_while_recording(self, what):
-        if self.recording:
-            raise RuntimeError(
-                f"{what} inside a function that is recorded as a CUDA graph: a replay would not "
-                "repeat it; do it before or after, outside of the graph"
-            )
-
     def upload(self, memory, array):
         """Copy a contiguous NumPy array to the card."""
-        self._refuse_while_recording("an array was copied to the card")
+        refuse_while_recording(self, "an array was copied to the card")
         self.attend()
         self._check(
             self.driver.cuMemcpyHtoDAsync(
@@ -145,7 +91,7 @@ class Card:
 
     def download(self, array, memory):
         """Copy from the card into a contiguous NumPy array, and wait for it."""
-        self._refuse_while_recording("a value was read from the card")
+        refuse_while_recording(self, "a value was read from the card")
         self.attend()
         handle = self._handle()
         self._check(
@@ -155,18 +101,57 @@ class Card:
 
     def duplicate(self, target, source, nbytes):
         """Copy within the card."""
+        self.attend()
         self._check(
             self.driver.cuMemcpyDtoDAsync(target.pointer, source.pointer, nbytes, self._handle())
         )
 
     def fill(self, memory, byte):
         """Set every byte."""
+        self.attend()
         nbytes = max(1, memory.nbytes)
         self._check(self.driver.cuMemsetD8Async(memory.pointer, byte, nbytes, self._handle()))
 
     def wait(self):
         """Wait until the card has done all that it was asked to."""
+        refuse_while_recording(self, "the card was waited for")
         self.own_stream.sync()
+
+    def address(self, block) -> int:
+        """Give the address of a block of memory."""
+        return int(block.handle)
+
+    @property
+    def stream_number(self) -> int:
+        """The stream that other libraries have to wait for."""
+        return int(self.own_stream.handle)
+
+    @property
+    def dlpack_device(self):
+        """Give the kind (kDLCUDA) and number of this device."""
+        return 2, self.device.device_id
+
+    def view(self, array):
+        """Give an object that exports the array through DLPack, and keeps it alive."""
+        from cuda.core.utils import StridedMemoryView
+
+        return StridedMemoryView.from_cuda_array_interface(array, stream_ptr=-1)
+
+    def borrowed(self, exporter):
+        """Give address, shape, strides, dtype, block and owner of what another library exports."""
+        from cuda.core.utils import StridedMemoryView
+
+        # Our stream waits for the exporter's kernels.
+        view = StridedMemoryView.from_any_interface(exporter, stream_ptr=self.stream_number)
+        return int(view.ptr), tuple(view.shape), view.strides, view.dtype, None, view
+
+    def start_graph(self):
+        """Give what stands for the stream while a graph is recorded."""
+        return self.device.create_graph_builder().begin_building()
+
+    def finish_graph(self, builder):
+        """Give the graph, which has a method `launch(stream)`."""
+        return builder.end_building().complete()
 
     def _handle(self):
         stream = self.stream.stream if self.recording else self.stream
@@ -175,36 +160,6 @@ class Card:
     def _check(self, result):
         if result[0] != self.driver.CUresult.CUDA_SUCCESS:
             raise RuntimeError(f"the CUDA driver answered {result[0].name}")
-
-
-class SimulatedCard:
-    """Stands in for the GPU: memory is NumPy's, filled with NaN so that unwritten parts show."""
-
-    name, architecture = "simulator", (9, 0)
-    recording, poisons = False, True
-
-    def __init__(self):
-        self.stream = None
-        self.pool = Pool(lambda size: np.empty(size, np.uint8))
-
-    def upload(self, memory, array):
-        """Copy a contiguous NumPy array."""
-        memory.block[: array.nbytes] = array.reshape(-1).view(np.uint8)
-
-    def download(self, array, memory):
-        """Copy into a contiguous NumPy array."""
-        array.reshape(-1).view(np.uint8)[:] = memory.block[: array.nbytes]
-
-    def duplicate(self, target, source, nbytes):
-        """Copy bytes."""
-        target.block[:nbytes] = source.block[:nbytes]
-
-    def fill(self, memory, byte):
-        """Set every byte."""
-        memory.block[:] = byte
-
-    def wait(self):
-        """Nothing to wait for."""
 
 
 @functools.cache
@@ -221,18 +176,4 @@ def card():
     try:
         return Card()
     except Exception as error:
-        from tinygrad_astro.kernels.gpu import why_not
-
         raise NoCard(why_not() or f"CUDA cannot be used: {error}") from error
-
-
-@contextmanager
-def capturing(stream, pool):
-    """Send kernels to `stream`, and take memory from `pool`, inside the `with` block."""
-    one = card()
-    before = one.stream, one.pool
-    one.stream, one.pool = stream, pool
-    try:
-        yield
-    finally:
-        one.stream, one.pool = before

@@ -7,6 +7,7 @@ counter = the block number, four words of 32 bits per block. The same bits as on
 import numpy as np
 
 from .driver import card
+from .recording import refuse_while_recording
 from .target import D, T, U, cuda, device, kernel, math
 
 M0, M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
@@ -102,8 +103,6 @@ def normal(out, seed):
 
 def dropout(out, x, rate, seed):
     """out[i] = x[i] / (1 - rate) where draw i >= round(65536 rate), else 0, whatever x[i] is."""
-    if card().recording:
-        raise RuntimeError("dropout in a CUDA graph would drop the same values at every replay")
     threshold = round(rate * 65536)
     scale = 1.0 / (1.0 - rate) if rate < 1 else 0.0
     arguments = out, x, out.size, threshold, *_key(seed), scale
@@ -111,5 +110,7 @@ def dropout(out, x, rate, seed):
 
 
 def _key(seed):
+    """Split the seed in two words; in a graph, every replay would draw the same numbers."""
+    refuse_while_recording(card(), "random numbers were drawn (dropout, noise)")
     seed = int(seed)
     return seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF

@@ -24,6 +24,8 @@ from .gemm_kernels import (
 
 # Smaller products are not worth a tile.
 LEAST = 2**15
+# A grid has at most 65535 rows of blocks; where they are many, each has at least 64 channels.
+WIDEST = 65535 * 64
 # A weight gradient is split into about this many blocks, of at least SHARE pixels each.
 BLOCKS, SHARE = 264, 256
 
@@ -41,7 +43,7 @@ def suits(dtype, inputs, channels, pixels, taps, groups):
     if current_precision() == "exact":
         return False
     fits = dtype == np.float32 and groups == 1 and inputs % BK == 0 and channels % 4 == 0
-    return fits and channels >= 16 and pixels * channels * inputs * taps >= LEAST
+    return fits and 16 <= channels <= WIDEST and pixels * channels * inputs * taps >= LEAST
 
 
 def run_conv(out, x, w, strides, pads, dilation):

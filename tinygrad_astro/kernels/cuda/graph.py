@@ -1,33 +1,31 @@
 """Record the kernels of a function once, and launch them all with one call: CUDA graphs.
 
-Not yet run on a GPU: written against the interface of cuda.core 1.2; the simulator only calls the
-function again.
+Not yet run on a GPU: written against the interface of cuda.core 1.2. The simulator keeps the
+launches too, and repeats them on the same memory.
 """
 
 from . import array as arrays
-from .driver import Pool, capturing, card
-from .target import SIMULATED
+from .blocks import Pool
+from .driver import card
+from .recording import capturing
 
 
 class Recorded:
     """The kernels of one call of `function`, with arrays of fixed place and shape.
 
     Memory that the function takes while it is recorded belongs to the graph, because every replay
-    writes to the same addresses.
+    writes to the same addresses. What it only reads (weights) must be written in place later on.
     """
 
     def __init__(self, function, inputs):
-        self.function = function
+        self.function = function  # keeps alive what the graph reads
         self.inputs = [x.copy() for x in inputs]
-        self.pool = Pool(card()._allocate) if not SIMULATED else None
-        self.outputs = function(*self.inputs)  # compiles what is not compiled yet
-        self.graph = None
-        if not SIMULATED:
-            card().wait()
-            builder = card().device.create_graph_builder().begin_building()
-            with capturing(builder, self.pool):
-                self.outputs = function(*self.inputs)
-            self.graph = builder.end_building().complete()
+        function(*self.inputs)  # compiles what is not compiled yet
+        card().wait()
+        self.pool, builder = Pool(card().allocate), card().start_graph()
+        with capturing(card(), builder, self.pool):
+            self.outputs = function(*self.inputs)
+        self.graph = card().finish_graph(builder)
 
     def __call__(self, *inputs):
         """Copy the inputs to their places and replay; the outputs are overwritten every time."""
@@ -41,8 +39,5 @@ class Recorded:
                 card().duplicate(place.memory, x.memory, x.nbytes)
             else:
                 card().upload(place.memory, x)
-        if self.graph is None:
-            self.outputs = self.function(*self.inputs)
-        else:
-            self.graph.launch(card().own_stream)
+        self.graph.launch(card().own_stream)
         return self.outputs

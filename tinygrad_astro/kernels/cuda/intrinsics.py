@@ -6,9 +6,10 @@ nothing depends on LLVM's unroller.
 """
 
 from llvmlite import ir
-from numba.cuda import types
-from numba.cuda.extending import intrinsic
 
+from .build import import_cuda
+
+types, intrinsic = import_cuda().types, import_cuda().extending.intrinsic
 _F32, _I16, _I32, _I64 = ir.FloatType(), ir.IntType(16), ir.IntType(32), ir.IntType(64)
 
 

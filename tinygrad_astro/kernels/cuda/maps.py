@@ -132,6 +132,12 @@ def contiguous_strides(shape):
     return tuple(reversed(strides))
 
 
+def is_contiguous(shape, strides):
+    """Tell whether elements lie side by side; the stride of an axis of one does not matter."""
+    pairs = zip(shape, strides, contiguous_strides(shape), strict=True)
+    return 0 in shape or all(n == 1 or s == c for n, s, c in pairs)
+
+
 def broadcast_strides(shape, strides, wide):
     """Give the strides with which an array of `shape` is read as one of shape `wide`."""
     new = len(wide) - len(shape)

@@ -24,11 +24,10 @@ def sum_chunks(out, x, count, row, inner, chunk, chunks):
         return
     j, c, o = U(i % inner), U(U(i // inner) % chunks), U(U(i // inner) // chunks)
     at = U(U(U(c * chunk) * inner) + j)
-    stop = min(row, U(U(U(c * chunk) + chunk) * inner))
-    total = D(0)
-    while at < stop:
+    total, r = D(0), U(0)
+    while r < chunk and at < row:
         total += x[U(U(o * row) + at)]
-        at = U(at + inner)
+        at, r = U(at + inner), U(r + U(1))
     out[i] = total
 
 
@@ -39,14 +38,13 @@ def extreme_chunks(out, x, count, row, inner, chunk, chunks, largest):
     if i >= count:
         return
     j, c, o = U(i % inner), U(U(i // inner) % chunks), U(U(i // inner) // chunks)
-    at = U(U(U(c * chunk) * inner) + j)
-    stop = min(row, U(U(U(c * chunk) + chunk) * inner))
+    at, r = U(U(U(c * chunk) * inner) + j), U(0)
     best = x[U(U(o * row) + (at if at < row else j))]
-    while at < stop:
+    while r < chunk and at < row:
         v = x[U(U(o * row) + at)]
         if v != v or (best == best and (v > best if largest else v < best)):
             best = v
-        at = U(at + inner)
+        at, r = U(at + inner), U(r + U(1))
     out[i] = best
 
 

@@ -1,4 +1,4 @@
-"""How a CUDA kernel is written, specialised and launched: the only file that imports numba.cuda.
+"""How a CUDA kernel is written, specialised and launched.
 
     @kernel("T* T* u", block=256)
     def scale(out, x, n):
@@ -20,9 +20,12 @@ a float64.
 
 import math
 import os
+from functools import partial
 from types import FunctionType
 
 import numpy as np
+
+from .build import Program, import_cuda, load
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
 
@@ -30,16 +33,16 @@ SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
 T = np.float32
 U = np.uint32
 D = np.float64
+LIMIT = 2**31  # of values in an array
 REGISTRY: list["Kernel"] = []
 
 if SIMULATED:
     from . import intrinsics_simulated as intrinsics
     from .simulator import Functions, Pointer, cuda, run, wrap
 else:
-    from .build import Program, import_cuda, load
+    from . import intrinsics  # type: ignore[no-redef]
 
     cuda = import_cuda()
-    from . import intrinsics  # type: ignore[no-redef]  # after import_cuda
 
 WORDS = {"i": np.int64, "u": np.uint32, "d": np.float64, "b": np.uint8, "h": np.uint16}
 
@@ -126,9 +129,14 @@ class Kernel:
         if ready is None:
             ready = self._ready[dtype] = self._prepare(dtype)
         if SIMULATED:
-            passed = [simulate(word, a, dtype) for word, a in zip(self.words, arguments)]
+            from .driver import card
+
+            if max(grid[1:]) > 65535:
+                raise ValueError(f"kernel {self.__name__}: a card has no grid of {grid} blocks")
+            pairs = zip(self.words, arguments, strict=True)
+            passed = [simulate(word, a, dtype) for word, a in pairs]
             threads = None if isinstance(size, tuple) else size
-            run(ready, self.barriers, grid, self.block, threads, passed)
+            card().do(partial(run, ready, self.barriers, grid, self.block, threads, passed))
         else:
             ready.launch(grid, arguments)
 
@@ -156,13 +164,15 @@ def simulate(word, value, dtype):
         return Pointer(value.memory.block[: value.nbytes].view(kind))
     if word == "T":
         return dtype.type(value)
-    return np.float64(value) if word == "d" else int(value)
+    if word == "d":
+        return np.float64(value)
+    return int(np.dtype(WORDS.get(word, word)).type(value))  # OverflowError as at a launch
 
 
 def check_index(array):
-    """Refuse an array whose elements a uint32 cannot count."""
-    if array.size >= 2**32:
+    """Refuse an array so large that a uint32 index, or the sum of two, could wrap around."""
+    if array.size >= LIMIT:
         raise ValueError(
             f"an array of shape {array.shape} has {array.size} values; CUDA kernels count up to "
-            f"{2**32 - 1}: use smaller batches"
+            f"{LIMIT - 1}: use smaller batches"
         )
