@@ -1,9 +1,9 @@
 """The same networks in PyTorch, channels last, for timing beside ours."""
 
 
-def _step(torch, model, x, y, optimizer):
-    x = torch.as_tensor(x).permute(0, 3, 1, 2).to("cuda", memory_format=torch.channels_last)
-    y = torch.as_tensor(y).to("cuda")
+def _step(torch, model, x, y, optimizer, device):
+    x = torch.as_tensor(x).permute(0, 3, 1, 2).to(device, memory_format=torch.channels_last)
+    y = torch.as_tensor(y).to(device)
     loss = torch.nn.CrossEntropyLoss()
 
     def step():
@@ -14,7 +14,7 @@ def _step(torch, model, x, y, optimizer):
     return step
 
 
-def unet(torch, x, y, filters=32, depth=4):
+def unet(torch, x, y, filters, depth, device="cuda"):
     """Give one training step of a U-Net with batch norm and Adam."""
     nn = torch.nn
 
@@ -45,18 +45,18 @@ def unet(torch, x, y, filters=32, depth=4):
                 x = join(torch.cat([skip, up(x)], 1))
             return self.last(x)
 
-    model = UNet().to("cuda", memory_format=torch.channels_last)
-    return _step(torch, model, x, y, torch.optim.Adam(model.parameters(), 1e-3))
+    model = UNet().to(device, memory_format=torch.channels_last)
+    return _step(torch, model, x, y, torch.optim.Adam(model.parameters(), 1e-3), device)
 
 
-def small_cnn(torch, x, y):
+def small_cnn(torch, x, y, channels=(32, 64, 128, 128, 64), device="cuda"):
     """Give one training step of a small galaxy CNN, after Dominguez Sanchez et al. 2018."""
-    nn = torch.nn
+    nn, (a, b, c, d, e) = torch.nn, channels
     model = nn.Sequential(
-        nn.Conv2d(3, 32, 6), nn.ReLU(), nn.Conv2d(32, 64, 5), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(64, 128, 2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(128, 128, 3), nn.ReLU(),
-        nn.Flatten(), nn.LazyLinear(64), nn.ReLU(), nn.Linear(64, 2),
+        nn.Conv2d(3, a, 6), nn.ReLU(), nn.Conv2d(a, b, 5), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(b, c, 2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(c, d, 3), nn.ReLU(),
+        nn.Flatten(), nn.LazyLinear(e), nn.ReLU(), nn.Linear(e, 2),
     )  # fmt: skip
-    model = model.to("cuda", memory_format=torch.channels_last)
-    model(torch.zeros(1, 3, 69, 69, device="cuda"))
-    return _step(torch, model, x, y, torch.optim.SGD(model.parameters(), 0.01))
+    model(torch.zeros(1, 3, *x.shape[1:3]))  # gives the lazy layer its size, before it can move
+    model = model.to(device, memory_format=torch.channels_last)
+    return _step(torch, model, x, y, torch.optim.SGD(model.parameters(), 0.01), device)
