@@ -90,7 +90,8 @@ def graph(function, *examples):
     function : callable
         Takes Tensors on cuda, gives a Tensor or a tuple of them. Shapes must be the same at every
         call. Numbers passed to kernels are frozen, so a step of Adam, whose rate depends on the
-        count of steps, is done outside; dropout is refused, and so is reading a value.
+        count of steps, is done outside. It is called twice: once to compile, once to record; the
+        first call moves the moving statistics of batch norm.
     *examples : Tensor
         On cuda; their shapes and dtypes are those of all later calls.
 
@@ -99,6 +100,19 @@ def graph(function, *examples):
     callable
         Takes Tensors like `examples`, gives what `function` gives, off the tape. The next call
         overwrites it.
+
+    Raises
+    ------
+    RuntimeError
+        If `function` does what a replay would not repeat: it draws random numbers (dropout), reads
+        a value, or copies an array to the card.
+    ValueError
+        At a replay with other shapes or dtypes.
+
+    Notes
+    -----
+    A replay reads the model's weights where they were when it was recorded: optimizers and
+    `set_weights` write them in place, but after `model.to(...)` record anew.
 
     Examples
     --------

@@ -51,8 +51,38 @@ CASES = [
     (lambda: layers.ELU(0.5), IMAGE),
     (lambda: layers.Softmax(), IMAGE),
     (lambda: layers.Rescaling(0.5, 1.0), IMAGE),
+    (lambda: layers.SumPooling1D(2), SPECTRUM),
+    (lambda: layers.L2Pooling1D(2), SPECTRUM),
+    (lambda: layers.GlobalMaxPooling1D(), SPECTRUM),
+    (lambda: layers.GlobalAveragePooling2D(), IMAGE),
+    (lambda: layers.ZeroPadding1D(2), SPECTRUM),
+    (lambda: layers.Cropping1D(1), SPECTRUM),
+    (lambda: layers.SpatialDropout1D(0.4, seed=3), SPECTRUM),
+    (lambda: layers.Maxout(2), ROW),
+    (lambda: layers.PadToMultiple(5), IMAGE),
 ]
-PAIRS = ["Add", "Subtract", "Multiply", "Average", "Maximum", "Concatenate"]
+PAIRS = ["Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"]
+# Called on values and a mask.
+MASKED = [
+    (lambda: layers.PartialConv2D(4, 3, padding="same", activation="relu"), IMAGE),
+    (lambda: layers.PartialConv1D(4, 3), SPECTRUM),
+    (lambda: layers.PartialConv2DTranspose(2, 2, strides=2), IMAGE),
+    (lambda: layers.PartialConv1DTranspose(2, 2, strides=2), SPECTRUM),
+    (lambda: layers.MaskedMaxPooling2D(2), IMAGE),
+    (lambda: layers.MaskedMaxPooling1D(2), SPECTRUM),
+    (lambda: layers.MaskedAveragePooling2D(2), IMAGE),
+    (lambda: layers.MaskedAveragePooling1D(2), SPECTRUM),
+    (lambda: layers.MaskedGlobalMaxPooling2D(), IMAGE),
+    (lambda: layers.MaskedGlobalMaxPooling1D(), SPECTRUM),
+    (lambda: layers.MaskedGlobalAveragePooling2D(), IMAGE),
+    (lambda: layers.MaskedGlobalAveragePooling1D(), SPECTRUM),
+    (lambda: layers.MaskedUpSampling2D(2), IMAGE),
+    (lambda: layers.MaskedUpSampling1D(2), SPECTRUM),
+    (lambda: layers.MaskedBatchNormalization(), IMAGE),
+    (lambda: layers.Unmask(7.0), IMAGE),
+]
+# Tested below by themselves, or no layers with numbers of their own.
+OTHERS = {"MaxUnpooling2D", "CropTo", "MaskedConcatenate", "Layer", "Input", "InputLayer", "Symbol"}
 
 
 def outcome(layer, inputs, device, training):
@@ -96,6 +126,47 @@ def test_layer(rng, number):
 def test_merging_layer(rng, name):
     arrays = [rng.standard_normal(IMAGE).astype(np.float32) for _ in range(2)]
     compare(getattr(layers, name), arrays)
+
+
+@pytest.mark.parametrize("number", range(len(MASKED)), ids=lambda i: MASKED[i][0]().name)
+def test_masked_layer(rng, number):
+    make, shape = MASKED[number]
+    x = rng.standard_normal(shape).astype(np.float32)
+    valid = (rng.random((*shape[:-1], 1)) > 0.3).astype(np.float32)
+    x[..., :1][valid == 0] = np.nan
+    found = []
+    for device in ("cpu", "cuda"):
+        ta.manual_seed(4)
+        layer = make()
+        layer(x, valid)
+        layer.to(device)
+        given = ta.tensor(x, device=device, requires_grad=True)
+        out = layer(given, ta.tensor(valid, device=device), training=True)
+        parts = out if isinstance(out, (tuple, list)) else [out]
+        ta.ops.sum(ta.ops.square(parts[0])).backward()
+        assert all(part.device == device for part in parts)
+        grads = [given.grad, *[w.grad for w in layer.trainable_weights]]
+        found.append([t.numpy() for t in (*parts, *grads, *layer.weights)])
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(b, a, rtol=2e-5, atol=2e-5)
+
+
+def test_no_layer_is_forgotten():
+    tested = {type(make()).__name__ for make, _ in CASES + MASKED} | {*PAIRS} | OTHERS
+    public = {name for name in layers.__all__ if isinstance(getattr(layers, name), type)}
+    assert not public - tested
+
+
+def test_masks_side_by_side_and_cropping(rng):
+    one, two = (rng.standard_normal(IMAGE).astype(np.float32) for _ in range(2))
+    found = []
+    for device in ("cpu", "cuda"):
+        a, b = (ta.tensor(x, device=device) for x in (one, two))
+        joined = layers.MaskedConcatenate()([a, b], [a > 0, b > 0])
+        cropped = layers.CropTo()([layers.PadToMultiple(5)(a), a])
+        found.append([t.numpy() for t in (*joined, cropped)])
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_max_unpooling(rng):

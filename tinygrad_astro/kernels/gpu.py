@@ -43,6 +43,19 @@ class NoCard(RuntimeError):
     """CUDA cannot be used; the message says what is missing and what to do."""
 
 
+class DeviceError(TypeError):
+    """Arrays of two devices met in one operation."""
+
+
+def misplaced(what) -> DeviceError:
+    """Tell that something on the CPU was given to a kernel on the card."""
+    shape = getattr(what, "shape", ())
+    return DeviceError(
+        f"a kernel on cuda got a {type(what).__name__} on cpu (of shape {shape}); move one of them "
+        'with tensor.to("cuda") or tensor.to("cpu")'
+    )
+
+
 @dataclass
 class Finding:
     """One thing that a GPU needs, whether it is there, and if not, what to do.

@@ -207,7 +207,10 @@ class Loaded:
 
 
 def _pointer(array):
-    return array.pointer
+    try:
+        return array.pointer
+    except AttributeError:
+        raise gpu.misplaced(array) from None
 
 
 def load(program):

@@ -4,15 +4,12 @@ import sys
 
 import numpy as np
 
+from ..gpu import DeviceError
 from . import array as arrays
 from . import indexing, maps, products, reductions
 from .driver import card
 
 _FLOATING = {**maps.FUNCTIONS, **maps.RATIOS}
-
-
-class DeviceError(TypeError):
-    """Arrays of two devices met in one operation."""
 
 
 def _is_number(x):

@@ -25,6 +25,7 @@ from types import FunctionType
 
 import numpy as np
 
+from ..gpu import misplaced
 from .build import Program, import_cuda, load
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
@@ -160,6 +161,8 @@ def kernel(signature, **options):
 def simulate(word, value, dtype):
     """Give an argument as the kernel sees it in the simulator."""
     if word.endswith("*"):
+        if not hasattr(value, "memory"):
+            raise misplaced(value)
         kind = dtype if word[0] == "T" else np.dtype(WORDS.get(word[:-1], word[:-1]))
         return Pointer(value.memory.block[: value.nbytes].view(kind))
     if word == "T":
