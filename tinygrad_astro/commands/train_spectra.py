@@ -57,7 +57,7 @@ def _add_asteroids(tasks) -> None:
     one.add_argument(
         "--out", required=True, metavar="FOLDER", help="folder for model, metrics and figure"
     )
-    one.add_argument("--steps", type=count, help="updates per network (default 500)")
+    one.add_argument("--steps", type=count, help="updates per network (default 250)")
     one.add_argument("--seed", type=seed, default=0, help="of all randomness (default 0)")
     one.set_defaults(run=run_asteroids)
 

@@ -171,13 +171,17 @@ def draw(sample: Reflectance, found: dict, model: Model, title: str):
         NAMES,
         f"{found['accuracy']:.1%} right, {found['balanced_accuracy']:.1%} balanced",
     )
+    most = 1.1 * max(
+        (sample.reflectance[sample.group == k].mean(axis=0).max() for k in set(sample.group)),
+        default=1.0,
+    )
     for k, name in enumerate(NAMES):
         ax = figure.add_subplot(grid[k // 4, 2 + k % 4])
-        _group(ax, sample[sample.group == k], model, k, name)
+        _group(ax, sample[sample.group == k], model, k, name, most)
     return figure
 
 
-def _group(ax, own, model, number, name):
+def _group(ax, own, model, number, name, most):
     if not len(own):
         ax.set_axis_off()
         return
@@ -186,10 +190,15 @@ def _group(ax, own, model, number, name):
     ax.fill_between(own.wavelength, strength / strength.max(), color=HOT, alpha=0.5, lw=0)
     ax.set_ylim(0, 2.6)
     ax.set_yticks([])
+    ax.set_xlabel("wavelength in nm", fontsize=8, color=INK)
+    if number % 4 == 0:
+        ax.set_ylabel("d score / d pixel", fontsize=8, color=HOT, loc="bottom")
     above = ax.twinx()
     above.plot(own.wavelength, own.reflectance.mean(axis=0), color=INK, lw=1)
-    above.set_ylim(0.2, 1.8)
+    above.set_ylim(0.2, most)
     above.tick_params(labelsize=7)
+    if number % 4 == 3 or number == len(NAMES) - 1:
+        above.set_ylabel("mean reflectance, 1 at 550 nm", fontsize=8, color=INK)
     for centre, _ in (BAND_I, BAND_II):
         ax.axvline(centre, color=INK, lw=0.6, ls=":")
     ax.tick_params(labelsize=7)
