@@ -2,15 +2,12 @@
 
 import numpy as np
 import pytest
-from reference import conv as plain_conv
 
 import tinygrad_astro as ta
 from tinygrad_astro import layers, losses
 from tinygrad_astro.data import valid_pixels
 from tinygrad_astro.layers.convolution import Conv
 from tinygrad_astro.testing import check_grads, check_masked
-
-POOLS = ["MaskedMaxPooling", "MaskedAveragePooling"]
 
 
 def sample(rng, shape, channels=1, share=0.6):
@@ -119,17 +116,6 @@ def test_a_layer_without_a_mask_is_caught(rng):
         check_masked(lambda x: layers.MaxPooling2D(3)(x.detach()) + 0 * x.sum(), x, valid)
 
 
-def test_moving_statistics_do_not_see_masked_pixels(rng):
-    x, valid = sample(rng, (4, 6, 3))
-    found = []
-    for plant in (0.0, np.nan, 1e30):
-        layer = layers.MaskedBatchNormalization()
-        layer(np.where(valid, x, plant), valid, training=True)
-        found.append(np.stack(layer.get_weights()))
-    np.testing.assert_array_equal(found[0], found[1])
-    np.testing.assert_array_equal(found[0], found[2])
-
-
 def test_from_files_to_prediction(tmp_path, rng):
     """A file with flux, inverse variance and flags: its bad pixels change no bit of the answer."""
     data = pytest.importorskip("tinygrad_astro.data")
@@ -152,118 +138,6 @@ def test_from_files_to_prediction(tmp_path, rng):
         answers.append(layers.Unmask(np.nan)(*model([x, good])).numpy())
     for answer in answers[1:]:
         np.testing.assert_array_equal(answers[0], answer)
-
-
-# ---- values beside something else ----------------------------------------------------------------
-
-
-def by_equation(x, valid, kernel, bias, pad):
-    """Equations 1 and 2, window by window."""
-    n, height, width, _ = x.shape
-    k = kernel.shape[0]
-    room = ((0, 0), (pad, pad), (pad, pad), (0, 0))
-    x, good = np.pad(x, room), np.pad(np.broadcast_to(valid, x.shape), room)
-    out = np.zeros((n, height + 2 * pad - k + 1, width + 2 * pad - k + 1, kernel.shape[-1]))
-    seen = np.zeros((*out.shape[:-1], 1))
-    for b, i, j in np.ndindex(*out.shape[:-1]):
-        window, m = x[b, i : i + k, j : j + k], good[b, i : i + k, j : j + k]
-        if m.any():
-            product = np.where(m, window, 0)[..., None] * kernel
-            out[b, i, j] = product.sum(axis=(0, 1, 2)) * m.size / m.sum() + bias
-            seen[b, i, j] = 1
-    return out, seen
-
-
-@pytest.mark.parametrize("channels", [1, 2])
-@pytest.mark.parametrize("padding, pad", [("valid", 0), ("same", 1)])
-def test_partial_convolution_is_that_of_the_paper(rng, channels, padding, pad):
-    x, valid = sample(rng, (2, 9, 8, 2), channels, share=0.3)
-    layer = layers.PartialConv2D(3, 3, padding=padding, bias_initializer="ones")
-    y, seen = layer(np.where(valid, x, np.nan), valid)
-    kernel, bias = layer.get_weights()
-    expected, expected_seen = by_equation(x, valid, kernel, bias, pad)
-    np.testing.assert_allclose(y.numpy(), expected, rtol=1e-4, atol=1e-5)
-    np.testing.assert_array_equal(seen.numpy(), expected_seen)
-    assert 0 < expected_seen.mean() < 1
-
-
-def test_groups_count_their_own_pixels(rng):
-    x, valid = sample(rng, (1, 7, 6, 4), 4, share=0.4)
-    layer = layers.PartialConv2D(2, 3, groups=2)
-    y, seen = layer(np.where(valid, x, np.inf), valid)
-    kernel, bias = layer.get_weights()
-    for g in range(2):
-        own = (..., slice(2 * g, 2 * g + 2))
-        expected, counted = by_equation(x[own], valid[own], kernel[..., g : g + 1], bias[g], 0)
-        np.testing.assert_allclose(y.numpy()[..., g : g + 1], expected, rtol=1e-4, atol=1e-5)
-        np.testing.assert_array_equal(seen.numpy()[..., g : g + 1], counted)
-
-
-def test_partial_convolution_of_valid_pixels_is_the_plain_one(rng):
-    x = rng.normal(size=(2, 9, 8, 3)).astype(np.float32)
-    layer, plain = layers.PartialConv2D(4, 3, strides=2, dilation_rate=2), layers.Conv2D(4, 3)
-    y, seen = layer(x, np.ones((2, 9, 8, 1)))
-    expected = plain_conv(x, layer.get_weights()[0], (2, 2), ((0, 0), (0, 0)), (2, 2), 1)
-    np.testing.assert_allclose(y.numpy(), expected, rtol=1e-4, atol=1e-5)
-    assert seen.numpy().all()
-    plain.build((None, 9, 8, 3))
-    plain.set_weights(layer.get_weights())
-
-
-def test_a_masked_border_is_no_border(rng):
-    x, valid = rng.normal(size=(1, 12, 12, 1)), np.zeros((1, 12, 12, 1), bool)
-    valid[:, 2:10, 2:10] = True
-    layer = layers.PartialConv2D(2, 3, padding="same")
-    inner = layer(x[:, 2:10, 2:10], valid[:, 2:10, 2:10])[0].numpy()
-    np.testing.assert_allclose(layer(x, valid)[0].numpy()[:, 2:10, 2:10], inner, atol=1e-6)
-
-
-def test_batch_norm_is_that_of_the_valid_pixels(rng):
-    x, valid = sample(rng, (3, 6, 5, 4))
-    layer, plain = layers.MaskedBatchNormalization(), layers.BatchNormalization()
-    y, _ = layer(np.where(valid, x, np.inf), valid, training=True)
-    rows = valid[..., 0]
-    expected = plain(x[rows], training=True).numpy()
-    np.testing.assert_allclose(y.numpy()[rows], expected, rtol=1e-4, atol=1e-5)
-    assert not y.numpy()[~rows].any()
-    for ours, theirs in zip(layer.get_weights(), plain.get_weights(), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-5)
-    ours, theirs = layer(x, valid)[0].numpy(), plain(x[rows]).numpy()
-    np.testing.assert_allclose(ours[rows], theirs, rtol=1e-5, atol=1e-6)
-
-
-def test_a_channel_without_valid_pixels_keeps_its_statistics():
-    layer = layers.MaskedBatchNormalization()
-    valid = np.array([[1, 0], [1, 0]])
-    y, _ = layer(np.array([[1.0, np.nan], [3.0, 7.0]]), valid, training=True)
-    _, _, mean, variance = layer.get_weights()
-    assert (mean[1], variance[1]) == (0, 1) and mean[0] == pytest.approx(0.02)
-    assert not y.numpy()[:, 1].any()
-
-
-@pytest.mark.parametrize("name, function", [*zip(POOLS, [np.max, np.mean], strict=True)])
-@pytest.mark.parametrize("channels", [1, 2])
-def test_pooling_takes_valid_pixels_only(rng, name, function, channels):
-    x, valid = sample(rng, (2, 6, 8, 2), channels, share=0.4)
-    y, seen = getattr(layers, name + "2D")(2)(np.where(valid, x - 5, np.nan), valid)
-    good = np.broadcast_to(valid, x.shape)
-    for b, i, j, c in np.ndindex(*y.shape):
-        window = (b, slice(2 * i, 2 * i + 2), slice(2 * j, 2 * j + 2), c)
-        inside = x[window][good[window]] - 5
-        assert bool(seen.numpy()[b, i, j, min(c, channels - 1)]) == bool(inside.size)
-        expected = function(inside) if inside.size else 0.0
-        assert y.numpy()[b, i, j, c] == pytest.approx(expected, rel=1e-5)
-
-
-def test_global_pooling_takes_valid_pixels_only(rng):
-    x, valid = sample(rng, (3, 7, 4), 4)
-    valid[1, :, 2] = False
-    hidden = np.where(valid, x, 1e30)
-    chosen = np.ma.masked_array(x, ~valid)
-    mean = layers.MaskedGlobalAveragePooling1D()(hidden, valid).numpy()
-    most = layers.MaskedGlobalMaxPooling1D()(hidden, valid).numpy()
-    np.testing.assert_allclose(mean, chosen.mean(axis=1).filled(0), rtol=1e-5)
-    np.testing.assert_array_equal(most, chosen.max(axis=1).filled(0))
 
 
 # ---- gradients, graphs and files -----------------------------------------------------------------

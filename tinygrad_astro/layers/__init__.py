@@ -7,13 +7,9 @@ from tinygrad_astro.layers.core import Dense, Flatten, Permute, RepeatVector, Re
 from tinygrad_astro.layers.fitting import CropTo, PadToMultiple
 from tinygrad_astro.layers.input import Input, InputLayer
 from tinygrad_astro.layers.layer import Layer
-from tinygrad_astro.layers.masked import (
-    MaskedBatchNormalization,
-    MaskedConcatenate,
-    PartialConv1D,
-    PartialConv2D,
-    Unmask,
-)
+from tinygrad_astro.layers.masked import MaskedConcatenate, Unmask
+from tinygrad_astro.layers.masked_convolution import PartialConv1D, PartialConv2D
+from tinygrad_astro.layers.masked_normalization import MaskedBatchNormalization
 from tinygrad_astro.layers.masked_pooling import (
     MaskedAveragePooling1D,
     MaskedAveragePooling2D,
@@ -26,6 +22,7 @@ from tinygrad_astro.layers.masked_pooling import (
     MaskedUpSampling1D,
     MaskedUpSampling2D,
 )
+from tinygrad_astro.layers.masked_transposed import PartialConv1DTranspose, PartialConv2DTranspose
 from tinygrad_astro.layers.maxout import Maxout
 from tinygrad_astro.layers.merging import (
     Add,
@@ -92,9 +89,10 @@ __all__ = [
     "MaskedGlobalAveragePooling2D", "MaskedGlobalMaxPooling1D", "MaskedGlobalMaxPooling2D",
     "MaskedMaxPooling1D", "MaskedMaxPooling2D", "MaskedUpSampling1D", "MaskedUpSampling2D",
     "MaxPooling1D", "MaxPooling2D", "MaxUnpooling2D", "Maximum", "Maxout", "Minimum", "Multiply",
-    "PReLU", "PadToMultiple", "PartialConv1D", "PartialConv2D", "Permute", "ReLU", "RepeatVector",
-    "Rescaling", "Reshape", "SeparableConv2D", "Softmax", "SpatialDropout1D", "SpatialDropout2D",
-    "Subtract", "SumPooling1D", "SumPooling2D", "Symbol", "Unmask", "UpSampling1D", "UpSampling2D",
+    "PReLU", "PadToMultiple", "PartialConv1D", "PartialConv1DTranspose", "PartialConv2D",
+    "PartialConv2DTranspose", "Permute", "ReLU", "RepeatVector", "Rescaling", "Reshape",
+    "SeparableConv2D", "Softmax", "SpatialDropout1D", "SpatialDropout2D", "Subtract",
+    "SumPooling1D", "SumPooling2D", "Symbol", "Unmask", "UpSampling1D", "UpSampling2D",
     "ZeroPadding1D", "ZeroPadding2D", "add", "average", "concatenate", "maximum", "minimum",
     "multiply", "subtract",
 ]  # fmt: skip

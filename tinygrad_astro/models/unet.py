@@ -3,21 +3,9 @@
 Ronneberger, Fischer & Brox 2015 (arXiv:1505.04597), figure 1.
 """
 
-from tinygrad_astro.layers import (
-    BatchNormalization,
-    Concatenate,
-    Conv2D,
-    Conv2DTranspose,
-    Cropping2D,
-    CropTo,
-    Dropout,
-    Input,
-    MaxPooling2D,
-    MaxUnpooling2D,
-    PadToMultiple,
-    UpSampling2D,
-)
+from tinygrad_astro.layers import Cropping2D, CropTo, Input, PadToMultiple
 from tinygrad_astro.models.model import Model
+from tinygrad_astro.models.unet_blocks import Blocks, each
 
 __all__ = ["unet", "valid_sizes"]
 
@@ -36,6 +24,7 @@ def unet(
     activation=None,
     use_bias=None,
     name="unet",
+    masked=False,
 ):
     """Build a U-Net: `depth` halvings, two 3x3 convolutions at each level, skips by concatenation.
 
@@ -67,6 +56,11 @@ def unet(
         the same.
     name : str
         Of the model.
+    masked : bool
+        Two inputs, pixels and which of them are valid (both of `input_shape`), through layers that
+        see valid pixels only. What a masked pixel holds changes no bit of outputs, losses and
+        gradients; its own output is told from the valid pixels around it, and is 0 where the
+        network sees none. Padding counts as masked. Not with up="unpool".
 
     Returns
     -------
@@ -84,7 +78,8 @@ def unet(
 
     References
     ----------
-    Ronneberger et al. 2015 (arXiv:1505.04597), figure 1 and section 3.1 (dropout).
+    Ronneberger et al. 2015 (arXiv:1505.04597), figure 1 and section 3.1 (dropout); with masks
+    Liu et al. 2018 (arXiv:1804.07723), section 3.2.
 
     Examples
     --------
@@ -93,36 +88,34 @@ def unet(
     >>> model.output_shape
     (None, None, None, 1)
     """
-    _check(input_shape, depth, padding, up)
+    _check(input_shape, depth, padding, up, masked)
     use_bias = not batch_norm if use_bias is None else use_bias
-    block = _block(padding, batch_norm, use_bias)
-    image = Input(tuple(input_shape), name=f"{name}_input")
+    blocks = Blocks(padding, batch_norm, use_bias, up, masked)
+    images = (Input(tuple(input_shape), name=f"{name}_input"),)
+    images += (Input(tuple(input_shape), name=f"{name}_mask"),) if masked else ()
     margin = shrinkage(depth) if padding == "valid" else 0
     fit = PadToMultiple(2**depth, remainder=-4 % 2**depth if margin else 0, name="pad")
     fits = all(n is not None and fit.missing(n) == 0 for n in input_shape[:2])
-    x = image if fits else fit(image)
+    x = images if fits else each(fit, images)
     skips = []
     for level in range(depth):
-        x = block(x, filters * 2**level, f"down{level}")
+        x = blocks.convolve(x, filters * 2**level, f"down{level}")
         if dropout and level == depth - 1:
-            x = Dropout(dropout, name=f"down{level}_dropout")(x)
-        skips.append(x)
-        pool = MaxPooling2D(2, return_indices=up == "unpool", name=f"pool{level}")
-        x = pool(x)
-        if up == "unpool":
-            x, skips[-1] = x[0], (skips[-1], x[1])
-    x = block(x, filters * 2**depth, "bottom")
-    x = Dropout(dropout, name="bottom_dropout")(x) if dropout else x
+            x = blocks.drop(x, dropout, f"down{level}_dropout")
+        x, skip = blocks.sink(x, f"pool{level}")
+        skips.append(skip)
+    x = blocks.convolve(x, filters * 2**depth, "bottom")
+    x = blocks.drop(x, dropout, "bottom_dropout") if dropout else x
     for level in reversed(range(depth)):
-        x, skip = _rise(x, skips[level], filters * 2**level, f"up{level}", up)
+        x, skip = blocks.rise(x, skips[level], filters * 2**level, f"up{level}")
         if margin:
             # What comes from below went through a U-Net of its own; the skip has not shrunk.
-            skip = Cropping2D(shrinkage(depth - level - 1), name=f"up{level}_crop")(skip)
-        x = Concatenate(name=f"up{level}_join")([skip, x])
-        x = block(x, filters * 2**level, f"up{level}")
-    x = Conv2D(classes, 1, activation=activation, name="head")(x)
-    x = x if fits else CropTo(margin, name="crop")([x, image])
-    return Model(image, x, name=name)
+            skip = each(Cropping2D(shrinkage(depth - level - 1), name=f"up{level}_crop"), skip)
+        x = blocks.join(skip, x, f"up{level}_join")
+        x = blocks.convolve(x, filters * 2**level, f"up{level}")
+    x = blocks.head(x, classes, activation)
+    x = x if fits else CropTo(margin, name="crop")([x, images[0]])
+    return Model(list(images) if masked else images[0], x, name=name)
 
 
 def valid_sizes(depth: int, up_to: int = 1024) -> list[int]:
@@ -153,42 +146,7 @@ def shrinkage(depth: int) -> int:
     return 4 * (2**depth + 2 * (2**depth - 1))
 
 
-def _block(padding, batch_norm, use_bias):
-    """Give a function that adds two 3x3 convolutions, each with batch norm (if wanted) and relu."""
-
-    def block(x, filters, name):
-        for i in (1, 2):
-            last = None if batch_norm else "relu"
-            conv = Conv2D(
-                filters,
-                3,
-                padding=padding,
-                use_bias=use_bias,
-                activation=last,
-                kernel_initializer="he_normal",
-                name=f"{name}_conv{i}",
-            )
-            x = conv(x)
-            if batch_norm:
-                x = BatchNormalization(activation="relu", name=f"{name}_norm{i}")(x)
-        return x
-
-    return block
-
-
-def _rise(x, skip, filters, name, up):
-    """Double the size: (the result, the skip to join)."""
-    if up == "transpose":
-        return Conv2DTranspose(filters, 2, strides=2, name=f"{name}_transpose")(x), skip
-    if up == "upsample":
-        x = UpSampling2D(2, name=f"{name}_upsample")(x)
-        return Conv2D(filters, 2, padding="same", name=f"{name}_conv0")(x), skip
-    skip, indices = skip
-    x = Conv2D(filters, 1, name=f"{name}_conv0")(x)
-    return MaxUnpooling2D(2, name=f"{name}_unpool")([x, indices]), skip
-
-
-def _check(input_shape, depth, padding, up):
+def _check(input_shape, depth, padding, up, masked):
     if not isinstance(input_shape, (tuple, list)) or len(input_shape) != 3:
         raise ValueError(
             f"unet got input_shape={input_shape!r}, expected (height, width, channels); height and "
@@ -204,6 +162,11 @@ def _check(input_shape, depth, padding, up):
         raise ValueError(
             'unet: up="unpool" needs padding="same": without padding, the positions that pooling '
             'remembers no longer fit; use padding="same", or up="transpose"'
+        )
+    if up == "unpool" and masked:
+        raise ValueError(
+            'unet: up="unpool" puts values back without their mask; with masked=True use '
+            'up="transpose" or up="upsample"'
         )
     sizes = [n for n in input_shape[:2] if n is not None]
     if padding == "valid" and any(n <= shrinkage(depth) for n in sizes):
