@@ -21,6 +21,11 @@ def test_normal_cdf_against_scipy():
     np.testing.assert_allclose(normal_cdf(x), special.ndtr(x), atol=4e-8)
 
 
+def test_normal_cdf_ends_and_passes_nan_on():
+    found = normal_cdf(np.array([-np.inf, -8.1, np.nan, 8.1, np.inf]))
+    np.testing.assert_allclose(found, [0, 0, np.nan, 1, 1], atol=1e-15)
+
+
 def test_mixture_against_its_moments_and_distribution(mixture):
     weight, mean, sigma = mixture
     pdf = from_mixture(*mixture, GRID)
