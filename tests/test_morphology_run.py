@@ -7,8 +7,10 @@ import os
 import numpy as np
 import pytest
 
-from tinygrad_astro.morphology.ring_run import judge_fraction, judge_rings, run_rings
-from tinygrad_astro.morphology.rings import read_rings
+from tinygrad_astro import layers
+from tinygrad_astro.models import Model
+from tinygrad_astro.morphology.ring_run import judge_fraction, judge_rings, judge_start, run_rings
+from tinygrad_astro.morphology.rings import Rings, read_rings
 from tinygrad_astro.morphology.run import FIGURE, METRICS, MODEL, PREDICTIONS, judge, run
 from tinygrad_astro.morphology.stamps import Stamps
 from tinygrad_astro.morphology.training import Recipe
@@ -61,11 +63,25 @@ def test_judging_rings_by_hand():
     found = judge_rings(ring, probability, np.array([0, 0, 1, 1]))
     assert found["confusion"] == [[2, 0], [1, 1]] and found["fold_accuracy"] == [0.5, 1.0]
     assert found["fold_accuracy_mean"] == 0.75 and found["fold_accuracy_std"] == 0.25
-    assert found["auc"] == 0.75
+    assert found["auc"] == 0.75 and found["tags"]["ceiling"] == 1.0
     shares = np.array([0.5, 0.7])
     fraction = judge_fraction(shares, shares + 0.1, shares + 0.2)
     assert fraction["rmse"] == pytest.approx(0.1)
     assert fraction["explained"] == pytest.approx(0.75)
+
+
+def test_a_feature_learned_on_drawn_galaxies_ranks_tags(rng):
+    image = layers.Input((8, 8, 3))
+    end = layers.Dense(4, kernel_initializer="zeros")
+    start = Model(image, end(layers.GlobalAveragePooling2D()(image)))
+    kernel = np.zeros((3, 4))
+    kernel[0, 0], kernel[0, 3] = 1, -1
+    start.set_weights([kernel, np.zeros(4)])
+    tag = np.array([0, 1, 0, 1, 1])
+    pictures = np.full((5, 8, 8, 3), 50, np.float32) * (1 + tag[:, None, None, None])
+    sample = Rings(pictures, tag, rng.random((5, 1)), ("arms",), tag.cumsum() + np.arange(5))
+    found = judge_start(start, sample)
+    assert found == {"ring": 1.0, "bar": 0.5, "arms": 0.5, "irregular": 0.0}
 
 
 @pytest.mark.slow

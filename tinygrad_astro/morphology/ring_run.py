@@ -12,9 +12,13 @@ from tinygrad_astro._version import __version__
 from tinygrad_astro.files import write_atomically
 from tinygrad_astro.kernels.cpu.target import get_num_threads
 from tinygrad_astro.metrics import ROCAUC
+from tinygrad_astro.models import Model
+from tinygrad_astro.morphology.ceiling import tag_ceiling
 from tinygrad_astro.morphology.curves import reliability
+from tinygrad_astro.morphology.drawn import FEATURES
+from tinygrad_astro.morphology.orbit import orbit_mean
 from tinygrad_astro.morphology.ring_figure import RingResult, draw
-from tinygrad_astro.morphology.rings import Rings
+from tinygrad_astro.morphology.rings import Rings, network_inputs
 from tinygrad_astro.morphology.run import FIGURE, METRICS, MODEL, PREDICTIONS
 from tinygrad_astro.morphology.transfer import RingRecipe, cross_validate, pretrain, train_rings
 from tinygrad_astro.spectra.metrics import class_metrics
@@ -70,8 +74,9 @@ def run_rings(
         "version": __version__,
         "recipe": recipe.to_dict(),
     }
-    if learned is not None:
+    if start is not None:
         metrics["auc_on_drawn_galaxies"] = learned
+        metrics["auc_of_drawn_features_for_tags"] = judge_start(start, sample)
     net.model.metadata |= {
         "task": TASK,
         "questions": list(sample.questions),
@@ -97,7 +102,20 @@ def judge_rings(ring: np.ndarray, probability: np.ndarray, fold: np.ndarray) -> 
         "fold_accuracy_std": float(np.std(by_fold)),
         "auc": float(ROCAUC()(ring.astype(float), probability)),
         "reliability": reliability(probability, ring),
+        "tags": tag_ceiling(ring, probability),
     }
+
+
+def judge_start(start: Model, sample: Rings) -> dict[str, float]:
+    """Give how each feature that was learned on drawn galaxies alone ranks the real tags, as AUC.
+
+    Below 0.5: what is tagged has less of it.
+    """
+    said = orbit_mean(
+        lambda x: start.predict(x, batch_size=256, verbose=0), network_inputs(sample.pictures)
+    )
+    tag = sample.ring.astype(float)
+    return {name: float(ROCAUC()(tag, said[:, k])) for k, name in enumerate(FEATURES)}
 
 
 def judge_fraction(true: np.ndarray, said: np.ndarray, constant: np.ndarray) -> dict:
