@@ -113,10 +113,11 @@ def run_on_rings(arguments) -> None:
     )
     print(f" right over {recipe.folds} folds of {found['objects']}; AUC {found['auc']:.3f}")
     tags = found["tags"]
-    if tags["ceiling"] is not None:
+    if tags["auc_inside"] is not None:
         print(
             f"{tags['said']} said to have a ring, {tags['said_and_tagged']} of them tagged: if the "
             f"others look the same, tags allow {tags['ceiling']:.3f} +- {tags['ceiling_error']:.3f}"
+            f" (AUC among them {tags['auc_inside']:.2f} +- {tags['auc_inside_error']:.2f})"
         )
     for name, share in metrics["fractions"].items():
         error, mean = share["rmse"], share["rmse_of_the_mean"]

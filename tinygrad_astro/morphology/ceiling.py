@@ -11,7 +11,8 @@ def tag_ceiling(tag, probability) -> dict:
     If the tagged are a random part of the galaxies that look so, then of the others a share up to
     `alike` looks the same: no classifier parts these from the tagged. They are all that is wrong
     with one that knows the rest. Whether the said ones with and without a tag do look the same,
-    `auc_inside` tells: 0.5 where the network finds nothing that parts them.
+    `auc_inside` tells: 0.5 where the network finds nothing that parts them. Above 0.5 the ceiling
+    is that of this network, not of the tags: a better one may pass it.
 
     Parameters
     ----------
