@@ -17,6 +17,7 @@ from tinygrad_astro.kernels.cpu.simd import (
     splat,
     store,
     store_first,
+    transpose,
 )
 from tinygrad_astro.kernels.cpu.target import serial
 
@@ -46,6 +47,24 @@ def test_vectors_reckon_lane_by_lane(rng, dtype):
         np.testing.assert_allclose(found[3], a * b + x[0], rtol=1e-5, atol=1e-6)
         written = min(count, size)
         assert (found[4, :written] == a[:written]).all() and np.isnan(found[4, written:]).all()
+
+
+@serial
+def _turn(to, source):
+    transpose(to, 2, lanes(to) + 3, source, 1, lanes(to) + 5)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_square_of_vectors_is_transposed(dtype):
+    size = float32_lanes() * 4 // np.dtype(dtype).itemsize
+    source, to = (
+        np.arange(1 + size * (size + 5), dtype=dtype),
+        np.zeros(2 + size * (size + 3), dtype),
+    )
+    _turn(to, source)
+    square = source[1:].reshape(size, size + 5)[:, :size]
+    written = to[2:].reshape(size, size + 3)
+    assert (written[:, :size] == square.T).all() and (written[:, size:] == 0).all()
 
 
 @serial

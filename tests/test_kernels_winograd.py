@@ -107,6 +107,20 @@ def test_same_bits_on_one_thread_or_two(case):
         assert one.tobytes() == many.tobytes()
 
 
+def test_groups_of_tiles_for_many_threads_have_the_same_bits():
+    """With more threads than panels of outputs, the tiles of a panel are dealt to several tasks."""
+    x, w, _ = draw((2, 24, 24, 96), (3, 3, 96, 80), 1, 1)
+    results = []
+    for threads in (1, 16):
+        out = np.full((2, 24, 24, 80), np.nan, np.float32)
+        geometry = (1, 1), ((1, 1), (1, 1)), 0, float32_lanes(), threads
+        tables = winograd_tables.forward(x.shape, w.shape, out.shape, *geometry)
+        winograd(out, x, w, tables)
+        results.append((tables.counts, out.tobytes()))
+    (few, one), (more, many) = results
+    assert few < more and one == many
+
+
 def test_a_nan_reaches_its_tiles_and_no_others():
     """F(4, 3) with a padding of 1: the window of tile (1, 1) covers pixels 3 to 8."""
     x, w, g = draw((1, 24, 24, 4), (3, 3, 4, 16), 1, 1)

@@ -145,6 +145,43 @@ def store_first(typing, array, index, vector, count):
 
 
 @intrinsic
+def transpose(typing, to, i, to_row, array, j, row):
+    """Write column k of the square of vectors array[j + k * row] as a vector, to[i + k * to_row].
+
+    Halves change places, then quarters within halves, and so on: a number of lane l and vector k
+    moves by one bit of l and k at a time.
+    """
+    n, count = types.intp, lanes_of(array.dtype)
+
+    def build(context, builder, signature, args):
+        kinds, element = signature.args, context.get_value_type(array.dtype)
+        vector, mask = ir.VectorType(element, count), ir.VectorType(ir.IntType(32), count)
+
+        def at(base, first, step, k):
+            place = builder.add(args[first], builder.mul(args[step], step_type(k)))
+            return address(context, builder, kinds[base], args[base], place, vector)
+
+        step_type = args[2].type
+        align = array.dtype.bitwidth // 8
+        v = [builder.load(at(3, 4, 5, k), align=align) for k in range(count)]
+        bit = count // 2
+        while bit:
+            low = mask([l if not l & bit else count + l - bit for l in range(count)])
+            high = mask([l + bit if not l & bit else count + l for l in range(count)])
+            for k in range(count):
+                if not k & bit:
+                    pair = v[k], v[k + bit]
+                    v[k] = builder.shuffle_vector(*pair, low)
+                    v[k + bit] = builder.shuffle_vector(*pair, high)
+            bit //= 2
+        for k in range(count):
+            builder.store(v[k], at(0, 1, 2, k), align=align)
+        return context.get_dummy_value()
+
+    return types.void(to, n, n, array, n, n), build
+
+
+@intrinsic
 def splat(typing, number):
     """Copy one number into every lane."""
     vector = Vector(number)

@@ -7,7 +7,7 @@ between, each of the 36 points is a matrix product of tiles by channels. For 3 x
 The work has two stages, of one parallel launch each. Where there are many tiles, all weights are
 transformed first, and then each task does a block of tiles from windows to outputs. Where the
 transformed weights would outweigh the tiles, as deep in a U-Net, all windows are transformed first,
-and each task does one panel of outputs for all tiles, with its weights transformed on the way.
+and each task does one panel of outputs for many tiles, with its weights transformed on the way.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ from numba import get_thread_id, prange
 
 from .product import WIDEST, product
 from .scratch import in_use, scratch
-from .simd import float32_lanes, lanes, load, store, store_first
+from .simd import float32_lanes, lanes, load, store, store_first, transpose
 from .target import inline, parallel, started_threads
 from .windows import copy_window, flat
 from .winograd_points import transform_outputs, transform_weights, transform_window
@@ -25,8 +25,8 @@ from .winograd_tables import TERMS, TILES, WEIGHTS, WINDOWS
 # sums in the place of the weights and its incoming gradients in that of the outputs.
 SCRATCH = "winograd weights", "winograd windows", "winograd outputs", "winograd patch"
 
-# Vectors of an edge tile's outputs, or of the weights of a term.
-_GRID = 36
+# Vectors of an edge tile's outputs, and of the weights of as many terms as there are lanes.
+_GRID = 36 + 25 * float32_lanes()
 
 
 @inline
@@ -41,19 +41,60 @@ def _load_weights(grid, k, w, start, step, count):
 
 
 @inline
+def _term(u, to, apart, w, d, o, g, taps, grid):
+    """Transform the weights of term d for one vector of outputs."""
+    size, first, last = lanes(w), taps[d, o.phase, 0], taps[d, o.phase, g.r * g.r - 1]
+    if g.weight_step == 1 and o.count == size and first >= 0 and last >= 0:
+        row, column = taps[d, o.phase, g.r] - first, taps[d, o.phase, 1] - first
+        first += o.channel
+        transform_weights(g.scheme, u, to, g.points * apart, apart, w, first, row, column)
+        return
+    for k in range(g.r * g.r):
+        tap = taps[d, o.phase, k]
+        start = tap + o.channel * g.weight_step if tap >= 0 else tap
+        _load_weights(grid, k, w, start, g.weight_step, o.count)
+    transform_weights(g.scheme, u, to, g.points * apart, apart, grid, 0, g.r * size, size)
+
+
+@inline
+def _terms(u, to, step, apart, w, d, o, g, taps, grid):
+    """Transform the weights of as many terms as a vector has lanes, which lie side by side in w.
+
+    Those of one term lie far apart there, and change places before the transform.
+    """
+    size = lanes(w)
+    square = size * size
+    for k in range(g.r * g.r):
+        start = taps[d, o.phase, k] + o.channel * g.weight_step
+        transpose(grid, k * square, size, w, start, g.weight_step)
+    for k in range(size):
+        place, row = to + k * step, g.r * square
+        transform_weights(g.scheme, u, place, g.points * apart, apart, grid, k * size, row, square)
+
+
+@inline
+def _side_by_side(d, o, g, taps, size):
+    """Tell whether all taps of terms d to d + size - 1 exist, with their weights side by side."""
+    if g.weight_step == 1 or o.count < size or d + size > len(taps):
+        return False
+    first, last = taps[d, o.phase, 0], taps[d, o.phase, g.r * g.r - 1]
+    return first >= 0 and last >= 0 and taps[d + size - 1, o.phase, 0] == first + size - 1
+
+
+@inline
 def _weights(u, apart, first, w, panel, begin, end, shape, outputs, taps, grid):
     """Transform the weights of some terms for one panel of outputs, as `product` wants them."""
     g, size = shape[0], lanes(w)
     v, stop = panel * WIDEST, min((panel + 1) * WIDEST, len(outputs))
-    for d in range(begin, min(end, g.depth)):
+    step, end = (stop - v) * size, min(end, g.depth)
+    for block in range(begin, end, size):
         for i in range(v, stop):
-            o = outputs[i]
-            for k in range(g.r * g.r):
-                tap = taps[d, o.phase, k]
-                start = tap + o.channel * g.weight_step if tap >= 0 else tap
-                _load_weights(grid, k, w, start, g.weight_step, o.count)
-            to = first + ((d - begin) * (stop - v) + i - v) * size
-            transform_weights(g.scheme, u, to, g.points * apart, apart, grid, 0, g.r * size, size)
+            o, to = outputs[i], first + (block - begin) * step + (i - v) * size
+            if block + size <= end and _side_by_side(block, o, g, taps, size):
+                _terms(u, to, step, apart, w, block, o, g, taps, grid)
+                continue
+            for d in range(block, min(block + size, end)):
+                _term(u, to + (d - block) * step, apart, w, d, o, g, taps, grid)
 
 
 @inline
@@ -129,20 +170,22 @@ def _tiles(out, source, u, v, y, patch, grid, number, tables):
 
 
 @inline
-def _panel(out, w, u, v, y, grid, panel, tables, taps):
-    """Do one panel of output vectors for all tiles, a part of the sum after another."""
+def _panel(out, w, u, v, y, grid, i, tables, taps):
+    """Do one panel of output vectors for a group of tiles, a part of the sum after another."""
     axes, shape, outputs, _, _, places, starts, ends = tables
-    g, size, begin = shape[0], lanes(out), panel * WIDEST
+    g, size, panels = shape[0], lanes(out), (len(outputs) + WIDEST - 1) // WIDEST
+    panel, first = i % panels, i // panels * shape[0].block
+    begin, last = panel * WIDEST, min(first + g.block, g.tiles)
     end = min(begin + WIDEST, len(outputs))
-    columns, apart = (end - begin) * size, TERMS * (end - begin) * size
+    columns, inputs = (end - begin) * size, starts[first:last]
     for d in range(0, g.depth, TERMS):
-        _weights(u, apart, 0, w, panel, d, d + TERMS, shape, outputs, taps, grid)
+        _weights(u, g.weights_apart, 0, w, panel, d, d + TERMS, shape, outputs, taps, grid)
         some = places[d : d + TERMS]
         for x in range(g.points**2):
-            to, at = x * g.outputs_apart, x * g.inputs_apart
-            product(y, to, ends, v, at, starts, some, u, x * apart, columns, d > 0)
-    for t in range(g.tiles):
-        _write_tile(out, y, ends[t], t, begin, end, axes, shape, outputs, grid)
+            to, at, weights = x * g.outputs_apart, x * g.inputs_apart, x * g.weights_apart
+            product(y, to, ends, v, at, inputs, some, u, weights, columns, d > 0)
+    for t in range(first, last):
+        _write_tile(out, y, ends[t - first], t, begin, end, axes, shape, outputs, grid)
 
 
 @inline

@@ -133,23 +133,22 @@ def _block(points, tiles, depth, inputs, outputs, threads):
 
 
 def _plan(points, tiles, depth, inputs, outputs, lanes, threads):
-    """Choose the order of the work: tiles at once and the width of outputs; memory, stages, tasks.
+    """Choose the order of the work: tiles at once, distances of points, copies, stages, tasks.
 
     Tiles of one point lie side by side, for `product` reads them so.
     """
-    panel, most, most_points = WIDEST * lanes, started_threads(), points**2
-    if depth * outputs > 2 * tiles * (inputs + outputs):
-        width, work = min(panel, outputs), ((WINDOWS, PANELS), (tiles, -(-outputs // panel)))
-        windows = 1, most_points * apart(tiles * inputs)
-        results = most, most_points * apart(tiles * width)
-        return tiles, width, ((most, most_points * TERMS * panel), windows, results), *work
+    panel, most = WIDEST * lanes, started_threads()
+    panels = -(-outputs // panel)
+    if 4 * depth * outputs > tiles * (inputs + outputs):
+        width, groups = min(panel, outputs), max(1, min(-(-threads // panels), tiles // 24))
+        block = -(-tiles // groups)
+        sizes, rows = (TERMS * width, tiles * inputs, block * width), (most, 1, most)
+        counts = tiles, panels * -(-tiles // block)
+        return block, width, sizes, rows, (WINDOWS, PANELS), counts
     block = _block(points, tiles, depth, inputs, outputs, threads)
-    weights = 1, most_points * apart(depth * outputs)
-    windows = most, most_points * apart(block * inputs)
-    results = most, most_points * apart(block * outputs)
-    parts = -(-outputs // panel) * -(-depth // TERMS)
-    work = (WEIGHTS, TILES), (parts, -(-tiles // block))
-    return block, outputs, (weights, windows, results), *work
+    sizes, rows = (depth * outputs, block * inputs, block * outputs), (1, most, most)
+    counts = panels * -(-depth // TERMS), -(-tiles // block)
+    return block, outputs, sizes, rows, (WEIGHTS, TILES), counts
 
 
 def _build(images, axes, channels, w_shape, reduction_step, scheme, lanes, threads):
@@ -171,21 +170,23 @@ def _build(images, axes, channels, w_shape, reduction_step, scheme, lanes, threa
     tiles, outs = images * int(record["tiles"].prod()), len(outputs) * lanes
     terms, inputs = len(places), len(near)
     numbers = inputs * lanes
-    block, width, memory, stages, counts = _plan(
+    block, width, sizes, rows, stages, counts = _plan(
         points, tiles, terms, numbers, outs, lanes, threads
     )
+    sizes = [apart(size) for size in sizes]
+    memory = ((number, points**2 * size) for number, size in zip(rows, sizes, strict=True))
     last = (points - 1) * (record["step"][0] * np.array(lines) + record["step"][1] * source)
     reach, patch = (int(v.max() + l + lanes) for v, l in zip((near, cut), last, strict=True))
     shape = scheme, points, m, r, tiles, block, terms, inputs, source, target, weight_step, reach
     return Tables(
         record,
-        np.array([(*shape, *map(apart, (terms * outs, block * numbers, block * width)))], SHAPE),
+        np.array([(*shape, *sizes)], SHAPE),
         np.array(outputs, OUTPUT),
         near,
         cut,
         places,
         _taps(taps, w_shape, depth, reduction_step),
-        np.arange(block) * numbers,
+        np.arange(tiles if PANELS in stages else block) * numbers,
         np.arange(block) * width,
         (*memory, (started_threads(), patch)),
         stages,

@@ -6,8 +6,19 @@ from typing import NamedTuple
 import numpy as np
 
 from .conv_tables import record
+from .product import WIDEST
 from .target import started_threads
-from .winograd_tables import LARGE, TILES_AT_ONCE, apart, forward
+from .winograd_tables import (
+    LARGE,
+    PANELS,
+    TERMS,
+    TILES,
+    TILES_AT_ONCE,
+    WEIGHTS,
+    WINDOWS,
+    apart,
+    forward,
+)
 
 # Tiles are dealt to `chunks`, done `block` at a time; the terms are cut into `splits` of up to
 # `split`. Sums and transformed gradients of successive points are `sums` and `y` apart.
@@ -32,6 +43,7 @@ class WeightTables(NamedTuple):
     tile_inputs: np.ndarray
     rows: np.ndarray
     memory: tuple  # rows and numbers per row of sums, windows, gradients and patches
+    stages: tuple
     counts: tuple  # of the tasks in each stage
 
 
@@ -50,28 +62,47 @@ def _divide(points, tiles, depth, inputs, outputs):
     return chunks, min(96, max(least, TILES_AT_ONCE // (points * (inputs + outputs)))), splits
 
 
+def _plan(points, tiles, depth, inputs, outputs, lanes):
+    """Choose the order of the work: the job, copies and distances of points, stages, tasks."""
+    most, panel = started_threads(), min(WIDEST * lanes, outputs)
+    if 4 * depth * outputs > tiles * (inputs + outputs):
+        panels = -(-outputs // panel)
+        splits = max(-(-depth // TERMS), min(-(-2 * _TASKS // panels), depth // 16))
+        split = -(-depth // splits)
+        sizes, rows = (split * panel, tiles * inputs, tiles * outputs), (most, 1, 1)
+        splits = -(-depth // split)
+        counts = tiles, splits * panels
+        return (1, tiles, splits, split), panel, sizes, rows, (WINDOWS, PANELS), counts
+    chunks, block, splits = _divide(points, tiles, depth, inputs, outputs)
+    split = -(-depth // splits)
+    splits = -(-depth // split)
+    sizes, rows = (depth * outputs, block * inputs, block * outputs), (chunks, most, most)
+    counts = chunks * splits, depth
+    return (chunks, block, splits, split), outputs, sizes, rows, (TILES, WEIGHTS), counts
+
+
 @functools.lru_cache(maxsize=512)
 def weight_grad(x_shape, w_shape, out_shape, strides, pads, scheme, lanes):
     """Build the tables of the gradient with respect to w."""
-    walk, most = (
-        forward(x_shape, w_shape, out_shape, strides, pads, scheme, lanes, 1),
-        started_threads(),
-    )
+    walk = forward(x_shape, w_shape, out_shape, strides, pads, scheme, lanes, 1)
     s, outputs = walk.shape[0], len(walk.outputs) * lanes
     points, depth, inputs = int(s["points"]) ** 2, int(s["depth"]), int(s["inputs"]) * lanes
-    chunks, block, splits = _divide(points, int(s["tiles"]), depth, inputs, outputs)
-    split, shape = -(-depth // splits), walk.shape.copy()
-    shape["inputs_apart"] = apart(block * inputs)
-    splits, sums, y = -(-depth // split), apart(depth * outputs), apart(block * outputs)
+    job, width, sizes, rows, stages, counts = _plan(
+        points, int(s["tiles"]), depth, inputs, outputs, lanes
+    )
+    sums, windows, gradients = (apart(size) for size in sizes)
+    shape = walk.shape.copy()
+    shape["inputs_apart"] = windows
     patch = max(walk.memory[3][1], int(s["m"]) ** 2 * w_shape[3] + lanes)
-    sizes = points * sums, points * apart(block * inputs), points * y, patch
+    memory = [(number, points * size) for number, size in zip(rows, (sums, windows, gradients))]
     return WeightTables(
-        np.array([(chunks, block, splits, split, sums, y)], JOB),
+        np.array([(*job, sums, gradients)], JOB),
         walk.axes,
         shape,
         *walk[2:7],
-        np.arange(block) * inputs,
-        np.arange(depth) * outputs,
-        tuple(zip((chunks, most, most, most), sizes, strict=True)),
-        (chunks * splits, depth),
+        np.arange(job[1]) * inputs,
+        np.arange(depth) * width,
+        (*memory, (started_threads(), patch)),
+        stages,
+        counts,
     )

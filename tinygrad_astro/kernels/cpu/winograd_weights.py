@@ -1,9 +1,11 @@
 """The gradient of a convolution's weights by Winograd: w' = G' (sum over tiles of B d * A' y') G.
 
 Windows and incoming gradient go to the points, where each point is a product of channels by
-channels summed over tiles, and only the sums come back. Tiles are dealt to a number of chunks that
-depends on the geometry alone, and the chunks are added in order, so that the result has the same
-bits on any number of threads.
+channels summed over tiles, and only the sums come back. Where there are many tiles, they are dealt
+to a number of chunks that depends on the geometry alone, and the chunks are added in order, so that
+the result has the same bits on any number of threads. Where the sums would outweigh the tiles, as
+deep in a U-Net, all tiles are transformed first, and each task does a part of the weights from the
+points to the end, so that no sum leaves the cache.
 """
 
 import numpy as np
@@ -16,6 +18,7 @@ from .target import inline, parallel, started_threads
 from .windows import copy_window, flat
 from .winograd import SCRATCH, tile_at, transform_tile
 from .winograd_points import transform_output_grad, transform_weight_grad
+from .winograd_tables import TILES, WEIGHTS, WINDOWS
 
 
 @inline
@@ -52,55 +55,71 @@ def _add_tiles(sums, x, g, v, y, patch, first, tiles, begin, end, fresh, job, ta
         transform_tile(v, starts[t], x, patch, first + t, low, high, axes, shape, near, cut)
     for t in range(tiles):
         _transform_gradient(y, job.y, g, patch, t, tiles, first + t, axes, shape, outputs)
+    some, terms, depth = rows[begin:end], places[begin:end], starts[:tiles]
     for p in range(s.points**2):
-        product(
-            sums,
-            p * job.sums,
-            rows[begin:end],
-            v,
-            p * s.inputs_apart,
-            places[begin:end],
-            starts[:tiles],
-            y,
-            p * job.y,
-            columns,
-            not fresh,
-        )
+        to, at, weights = p * job.sums, p * s.inputs_apart, p * job.y
+        product(sums, to, some, v, at, terms, depth, y, weights, columns, not fresh)
 
 
 @inline
-def _write_weights(out, sums, d, v, job, shape, outputs, taps, grid):
+def _write_weights(out, sums, place, d, v, job, shape, outputs, taps, grid):
     """Add up the chunks for one term and output vector, and transform the sum to the weights."""
-    s, o, size, points = shape[0], outputs[v], lanes(out), shape[0].points ** 2
-    total, to = grid, points * size
-    for p in range(points):
-        place = p * job.sums + (d * len(outputs) + v) * size
-        value = load(sums[0], place)
-        for chunk in range(1, job.chunks):
-            value = value + load(sums[chunk], place)
-        store(total, p * size, value)
-    row = s.points * size
-    transform_weight_grad(s.scheme, grid, to, s.r * size, size, total, 0, row, size)
+    s, o, size, to = shape[0], outputs[v], lanes(out), shape[0].points ** 2 * lanes(out)
+    row, column = s.r * size, size
+    if job.chunks == 1:
+        line = s.points * job.sums
+        transform_weight_grad(s.scheme, grid, to, row, column, sums[0], place, line, job.sums)
+    else:
+        for p in range(s.points**2):
+            value = load(sums[0], p * job.sums + place)
+            for chunk in range(1, job.chunks):
+                value = value + load(sums[chunk], p * job.sums + place)
+            store(grid, p * size, value)
+        line = s.points * size
+        transform_weight_grad(s.scheme, grid, to, row, column, grid, 0, line, size)
     for k in range(s.r * s.r):
         if taps[d, 0, k] >= 0:
             store_first(out, taps[d, 0, k] + o.channel, load(grid, to + k * size), o.count)
 
 
 @inline
-def _task(stage, i, out, x, g, sums, v, y, patch, grid, jobs, tables, taps):
-    """Sum up some terms over one chunk of tiles, or write the weights of one term."""
-    _, shape, outputs, _, _, _, _, _ = tables
+def _panel(out, sums, v, y, grid, i, job, tables, taps):
+    """Do some terms and one panel of outputs for all tiles, from their points to the weights."""
+    _, shape, outputs, _, _, places, starts, rows = tables
+    s, size = shape[0], lanes(out)
+    begin, panel = i % job.splits * job.split, i // job.splits * WIDEST
+    end, width = min(begin + job.split, s.depth), min(WIDEST, len(outputs) - panel)
+    some, terms = rows[: end - begin], places[begin:end]
+    for p in range(s.points**2):
+        to, at, weights = p * job.sums, p * s.inputs_apart, p * job.y + panel * s.tiles * size
+        product(sums[0], to, some, v, at, terms, starts, y, weights, width * size, False)
+    for d in range(begin, end):
+        for k in range(width):
+            place = rows[d - begin] + k * size
+            _write_weights(out, sums, place, d, panel + k, job, shape, outputs, taps, grid)
+
+
+@inline
+def _task(stage, i, out, x, g, sums, k, v, y, patch, grid, jobs, tables, taps):
+    """Do task i of a stage."""
+    axes, shape, outputs, near, cut, _, starts, rows = tables
     job, s = jobs[0], shape[0]
-    if stage == 1:
+    if stage == TILES:
+        chunk, begin = i // job.splits, i % job.splits * job.split
+        first, last = chunk * s.tiles // job.chunks, (chunk + 1) * s.tiles // job.chunks
+        end = min(begin + job.split, s.depth)
+        for t in range(first, last, job.block):
+            tiles, fresh = min(job.block, last - t), t == first
+            _add_tiles(sums[chunk], x, g, v, y, patch, t, tiles, begin, end, fresh, job, tables)
+    elif stage == WEIGHTS:
         for vector in range(len(outputs)):
-            _write_weights(out, sums, i, vector, job, shape, outputs, taps, grid)
-        return
-    chunk, begin = i // job.splits, i % job.splits * job.split
-    first, last = chunk * s.tiles // job.chunks, (chunk + 1) * s.tiles // job.chunks
-    end = min(begin + job.split, s.depth)
-    for t in range(first, last, job.block):
-        tiles, fresh = min(job.block, last - t), t == first
-        _add_tiles(sums[chunk], x, g, v, y, patch, t, tiles, begin, end, fresh, job, tables)
+            place = rows[i] + vector * lanes(out)
+            _write_weights(out, sums, place, i, vector, job, shape, outputs, taps, grid)
+    elif stage == WINDOWS:
+        transform_tile(v, starts[i], x, patch, i, 0, s.inputs, axes, shape, near, cut)
+        _transform_gradient(y, job.y, g, patch, i, s.tiles, i, axes, shape, outputs)
+    else:
+        _panel(out, sums[k : k + 1], v, y, grid, i, job, tables, taps)
 
 
 @parallel
@@ -110,8 +129,9 @@ def _run(
 ):  # fmt: skip
     for i in prange(count):
         tables, k = (axes, shape, outputs, near, cut, places, starts, rows), get_thread_id()
-        mine = v[k], y[k], patches[k], grids[k]
-        _task(stage, np.int64(i), out, x, g, sums, *mine, job, tables, taps)
+        # Points have one row, for all threads to share, or one row each.
+        mine = v[min(k, len(v) - 1)], y[min(k, len(y) - 1)], patches[k], grids[k]
+        _task(stage, np.int64(i), out, x, g, sums, k, *mine, job, tables, taps)
 
 
 def winograd_weights(out, x, g, tables):
@@ -124,5 +144,5 @@ def winograd_weights(out, x, g, tables):
         room = 2 * 64 * float32_lanes()
         grids = scratch("winograd grid", started_threads(), room, out.dtype)
         arguments = flat(out), flat(x), flat(g), *memory, grids, *tables[:10]
-        for stage, count in enumerate(tables.counts):
+        for stage, count in zip(tables.stages, tables.counts, strict=True):
             _run(stage, count, *arguments)
