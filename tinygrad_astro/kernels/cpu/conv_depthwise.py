@@ -55,7 +55,7 @@ def _block(out, source, w, window, number, copied, tables):
     seen, first = open_window(window, source, n, u, v, axes, channels, copied)
     depth = channels[0].source
     for f in phases:
-        to, pixels = _corner(n, u, v, f, axes, depth), count_pixels(f, u, v, axes)
+        to, pixels = _corner(n, u, v, f, axes, depth), count_pixels(f, n, u, v, axes)
         begin, end = f.first_pixel, f.first_pixel + pixels
         taps = slice(f.first_step, f.first_step + f.depth)
         for t in range(0, pixels, 4):
@@ -92,7 +92,10 @@ def _add_block(sums, x, g, window, gradients, number, copied, tables):
     n, u, v = block_at(number, axes)
     seen, first = open_window(window, x, n, u, v, axes, channels, copied)
     depth, wide = channels[0].source, whole(channels[0].source, lanes(x))
-    corner, pixels = _corner(n, u, v, phases[0], axes, depth), count_pixels(phases[0], u, v, axes)
+    corner, pixels = (
+        _corner(n, u, v, phases[0], axes, depth),
+        count_pixels(phases[0], n, u, v, axes),
+    )
     for t in range(pixels):
         copy(gradients, t * wide, g, corner + targets[t], depth)
         clear(gradients, t * wide + depth, wide - depth)

@@ -8,9 +8,9 @@ have the same bits on any number of threads.
 import numpy as np
 from numba import get_thread_id, prange
 
-from .product import WIDEST, product
+from .product import BLOCK, WIDEST, product
 from .scratch import in_use, scratch
-from .simd import lanes
+from .simd import clear, copy, float32_lanes, lanes, transpose
 from .target import inline, parallel, started_threads, threads_for
 from .windows import copy_window, flat
 
@@ -24,13 +24,26 @@ def whole(number, unit):
 @inline
 def _pack_panel(packed, first, w, row_starts, shift, step, columns):
     """Copy columns of weights `step` apart as a panel for `product`, its last vector filled up."""
-    width = whole(columns, lanes(w))
-    for s in range(len(row_starts)):
+    size, width, count = lanes(w), whole(columns, lanes(w)), len(row_starts)
+    s = 0
+    while s < count:
         row, to = row_starts[s] + shift, first + s * width
-        for j in range(columns):
-            packed[to + j] = w[row + j * step]
-        for j in range(columns, width):
-            packed[to + j] = 0
+        if step == 1:
+            copy(packed, to, w, row, columns)
+        elif s + size <= count and row_starts[s + size - 1] == row_starts[s] + size - 1:
+            for j in range(0, columns - size + 1, size):
+                transpose(packed, to + j, width, w, row + j * step, step)
+            for i in range(size):
+                for j in range(columns // size * size, columns):
+                    packed[to + i * width + j] = w[row + i + j * step]
+                clear(packed, to + i * width + columns, width - columns)
+            s += size
+            continue
+        else:
+            for j in range(columns):
+                packed[to + j] = w[row + j * step]
+        clear(packed, to + columns, width - columns)
+        s += 1
 
 
 @inline
@@ -48,9 +61,9 @@ def _pack_weights(packed, w, i, channels, phases, weights):
 
 @inline
 def block_at(number, axes):
-    """Find the image and the first units of a block."""
+    """Find the first image and the first units of a block."""
     rows, columns = axes[0], axes[1]
-    n = number // (rows.blocks * columns.blocks)
+    n = number // (rows.blocks * columns.blocks) * axes[2].block
     return (
         n,
         number // columns.blocks % rows.blocks * rows.block,
@@ -65,69 +78,89 @@ def open_window(window, source, n, u, v, axes, channels, copied):
     top, left = u * rows.step + rows.first, v * columns.step + columns.first
     if copied:
         height = (min(rows.block, rows.units - u) - 1) * rows.step + rows.span
-        width, sizes = columns.window, (rows.source, columns.source)
-        copy_window(window, source, n, *sizes, depth, top, left, height, width)
+        width, sizes = columns.window, (rows.source, columns.source, depth)
+        for k in range(min(axes[2].block, axes[2].units - n)):
+            image = window[k * rows.window * width * depth :]
+            copy_window(image, source, n + k, *sizes, top, left, height, width)
         return window, 0
     return source, ((n * rows.source + top) * columns.source + left) * depth
 
 
 @inline
-def count_pixels(f, u, v, axes):
+def count_pixels(f, n, u, v, axes):
     """Count the pixels of a block that a phase owns: fewer in the last blocks."""
-    rows, columns = axes[0], axes[1]
+    rows, columns, images = axes[0], axes[1], min(axes[2].block, axes[2].units - n)
     down = (rows.target - f.row + rows.spread - 1) // rows.spread - u
     along = (columns.target - f.column + columns.spread - 1) // columns.spread - v
-    return max(0, min(down, rows.block)) * max(0, min(along, f.pixel_columns))
+    return images * max(0, min(down, rows.block)) * max(0, min(along, f.pixel_columns))
 
 
 @inline
-def _walk_task(out, source, packed, window, task, tables):
+def _columns(out, to, ends, seen, first, begins, steps, w, rows, shift, pack, job, begin, end, c):
+    """Compute columns `begin` to `end` of a group for some pixels, packing weights on the way."""
+    wide, depth = WIDEST * lanes(out), len(steps)
+    for panel in range(begin, end, wide):
+        columns = min(wide, end - panel)
+        for s in range(0, depth, BLOCK):
+            at = shift + panel * c.weight_step
+            _pack_panel(pack, 0, w, rows[s : s + BLOCK], at, c.weight_step, columns)
+            some = steps[s : s + BLOCK]
+            product(out, to + panel, ends, seen, first, begins, some, pack, 0, columns, s > 0)
+
+
+@inline
+def _walk_task(out, source, w, packed, pack, window, task, tables):
     """Compute some columns of each group, for all phases of one block of pixels."""
-    axes, channels, phases, steps, starts, targets, work = tables
+    axes, channels, phases, steps, weights, starts, targets, work = tables
     rows, columns, c, job = axes[0], axes[1], channels[0], work[0]
     begin = task % job.splits * job.split
+    end = min(c.columns, begin + job.split)
     n, u, v = block_at(task // job.splits, axes)
     seen, first = open_window(window, source, n, u, v, axes, channels, job.copied)
     for group in range(c.groups):
         for f in phases:
             i, j = u * rows.spread + f.row, v * columns.spread + f.column
-            corner = ((n * rows.target + i) * columns.target + j) * c.target
-            panel = (group * len(steps) + f.first_step) * whole(c.columns, lanes(out))
-            stop = f.first_pixel + count_pixels(f, u, v, axes)
-            product(
-                out,
-                corner + group * c.target_shift + begin,
-                targets[f.first_pixel : stop],
-                seen,
-                first + group * c.source_shift,
-                starts[f.first_pixel : stop],
-                steps[f.first_step : f.first_step + f.depth],
-                packed,
-                panel + begin * f.depth,
-                min(c.columns - begin, job.split),
-                False,
-            )
+            to = ((n * rows.target + i) * columns.target + j) * c.target + group * c.target_shift
+            stop = f.first_pixel + count_pixels(f, n, u, v, axes)
+            ends, begins = targets[f.first_pixel : stop], starts[f.first_pixel : stop]
+            taps, at = slice(f.first_step, f.first_step + f.depth), first + group * c.source_shift
+            if job.packed or f.depth == 0:
+                panel = (group * len(steps) + f.first_step) * whole(c.columns, lanes(out))
+                panel += begin * f.depth
+                some, width = steps[taps], end - begin
+                product(out, to + begin, ends, seen, at, begins, some, packed, panel, width, False)
+            else:
+                some, lines, shift = steps[taps], weights[taps], group * c.weight_shift
+                _columns(
+                    out, to, ends, seen, at, begins, some, w, lines, shift, pack, job, begin, end, c
+                )
 
 
 @parallel
 def _run(
-    stage, count, out, source, w, packed, windows, axes, channels, phases, steps, weights,
+    stage, count, out, source, w, packed, packs, windows, axes, channels, phases, steps, weights,
     starts, targets, work,
 ):  # fmt: skip
     for i in prange(count):
         if stage == 0:
             _pack_weights(packed[0], w, np.int64(i), channels, phases, weights)
         else:
-            tables = axes, channels, phases, steps, starts, targets, work
-            _walk_task(out, source, packed[0], windows[get_thread_id()], np.int64(i), tables)
+            tables, k = (
+                (axes, channels, phases, steps, weights, starts, targets, work),
+                get_thread_id(),
+            )
+            _walk_task(out, source, w, packed[0], packs[k], windows[k], np.int64(i), tables)
 
 
 def walk(out, source, w, tables):
     """Compute what `tables` describe: a convolution or its gradient with respect to the input."""
+    many, lanes = started_threads(), float32_lanes()
     with in_use:
-        packed = scratch("weights", 1, tables.packed_size, out.dtype)
-        windows = scratch("windows", started_threads(), tables.window_size, out.dtype)
-        arguments = flat(out), flat(source), flat(w), packed, windows, *tables[:8]
+        packed = scratch("weights", 1, tables.packed_size if tables.counts[0] else 0, out.dtype)
+        packs = scratch("panels", many, BLOCK * WIDEST * lanes, out.dtype)
+        windows = scratch("windows", many, tables.window_size, out.dtype)
+        arguments = flat(out), flat(source), flat(w), packed, packs, windows, *tables[:8]
         threads = threads_for(out.size * len(tables.steps))
         for stage, count in enumerate(tables.counts):
-            _run(stage, count, *arguments, threads=threads)
+            if count:
+                _run(stage, count, *arguments, threads=threads)

@@ -21,8 +21,10 @@ from .product import WIDEST
 _PIXELS = 384
 _WINDOW = 128 * 1024
 
-# Blocks worth having where the geometry has them to give.
+# Tasks worth having where the geometry has them to give, and blocks that are too few to share
+# weights that were packed before.
 _BLOCKS = 8
+_FEW = 2
 
 
 class Axis(NamedTuple):
@@ -52,7 +54,8 @@ def record(names):
 
 
 # An axis with `units` values of u, cut in `blocks` of up to `block`. Displacements run over `span`
-# rows from `first` on; a block sees at most `window` rows.
+# rows from `first` on; a block sees at most `window` rows. The images are the third axis: several
+# small ones make a block, for which the weights are read once.
 AXIS = record("source target step spread units first span block blocks window")
 
 # Each of the groups makes `columns` channels of the target from `depth` channels of the source.
@@ -65,8 +68,9 @@ CHANNELS = record(
 PHASE = record("row column first_step depth first_pixel pixel_columns")
 
 # A block of pixels is divided into `splits` tasks of `split` columns each. Where windows reach over
-# the edge they are `copied`, with their padding.
-WORK = record("splits split copied")
+# the edge they are `copied`, with their padding. Weights are `packed` first where many blocks share
+# them, and else on the way.
+WORK = record("splits split copied packed")
 
 
 class Tables(NamedTuple):
@@ -92,19 +96,24 @@ class Tables(NamedTuple):
     window_size: int
 
 
-def _cut(images, units, pixels):
-    """Size a block: some whole rows of an image, or a piece of one row."""
+def _cut(images, units, pixels, wanted):
+    """Size a block: some whole images, some whole rows of one, or a piece of one row."""
     rows, columns = (max(1, number) for number in units)
-    whole = max(1, min(rows, pixels // columns, -(-images * rows // _BLOCKS)))
-    return (whole, columns) if whole > 1 or columns <= 2 * pixels else (1, pixels)
+    whole = max(1, min(rows, pixels // columns, -(-images * rows // wanted)))
+    if whole == 1 and columns > 2 * pixels:
+        return 1, pixels, 1
+    together = min(pixels // (rows * columns), images // wanted) if whole == rows else 1
+    return whole, columns, max(1, together)
 
 
-def _axes_record(images, axes, source_channels):
-    units = [-(-axis.target // axis.spread) for axis in axes]
-    seen = source_channels * axes[0].step * axes[1].step
-    blocks = _cut(images, units, max(48, min(_PIXELS, _WINDOW // seen)))
-    axis_records = np.zeros(2, AXIS)
-    for i, (axis, number, block) in enumerate(zip(axes, units, blocks, strict=True)):
+def _axes_record(images, axes, channels, lanes):
+    units = [*(-(-axis.target // axis.spread) for axis in axes), images]
+    seen = channels[0] * axes[0].step * axes[1].step
+    wanted = -(-_BLOCKS // max(1, channels[4] // (WIDEST * lanes)))
+    blocks = _cut(images, units[:2], max(48, min(_PIXELS, _WINDOW // seen)), wanted)
+    axis_records = np.zeros(3, AXIS)
+    all_axes = *axes, Axis(images, images, 1, 1, (((0, 0),),))
+    for i, (axis, number, block) in enumerate(zip(all_axes, units, blocks, strict=True)):
         reach = [e for pairs in axis.phases for _, e in pairs] or [0]
         span = max(reach) - min(reach) + 1
         window = (block - 1) * axis.step + span
@@ -112,26 +121,28 @@ def _axes_record(images, axes, source_channels):
     return axis_records
 
 
-def _work(images, record, channels, phases, lanes, copied):
+def _work(record, channels, phases, lanes, copied):
     """Divide the work into tasks, and say how much memory its copies take."""
     wide, columns = WIDEST * lanes, channels[4]
-    panels, blocks = -(-columns // wide), images * int(record["blocks"].prod())
+    panels, blocks = -(-columns // wide), int(record["blocks"].prod())
     splits = min(panels, -(-_BLOCKS // max(1, blocks)))
     split = -(-panels // splits) * wide
-    splits = -(-columns // split)
-    counts = panels * channels[2] * len(phases), blocks * splits
-    return np.array([(splits, split, copied)], WORK), counts, blocks
+    splits, packed = -(-columns // split), blocks > _FEW
+    counts = panels * channels[2] * len(phases) if packed else 0, blocks * splits
+    return np.array([(splits, split, copied, packed)], WORK), counts, blocks
 
 
 def _build(images, axes, channels, w_shape, reduction_step, lanes):
     """Build the tables: each is a sum of one part per axis, in the order that kernels walk."""
-    rows, columns = record = _axes_record(images, axes, channels[0])
+    rows, columns, together = record = _axes_record(images, axes, channels, lanes)
     source, target, depth = channels[0], channels[1], np.arange(channels[3])
     last = record["first"] + (record["units"] - 1) * record["step"] + record["span"] - 1
     copied = bool((record["first"] < 0).any() or (last >= record["source"]).any())
     # Depthwise kernels read whole vectors, which must not reach past the last pixel of all.
     copied = copied or (channels[2] == source and source % lanes != 0)
     line = source * (columns["window"] if copied else columns["source"])
+    image = line * (rows["window"] if copied else rows["source"])
+    k = np.arange(together["block"])[:, None, None]
     tap_size = w_shape[2] * w_shape[3]
     phases, tables = [], [[], [], [], []]
     for (row, row_pairs), (column, column_pairs) in itertools.product(
@@ -139,14 +150,17 @@ def _build(images, axes, channels, w_shape, reduction_step, lanes):
     ):
         a, e = np.array(row_pairs, np.int64).reshape(-1, 2).T[:, :, None, None]
         b, f = np.array(column_pairs, np.int64).reshape(-1, 2).T[:, None, :, None]
-        pixel_columns = max(0, -(-(columns["target"] - column) // columns["spread"]))
-        pixel_columns = min(columns["block"], pixel_columns)
-        u, v = np.ogrid[: rows["block"], :pixel_columns]
+        pixel_rows, pixel_columns = (
+            min(axis["block"], max(0, -(-(axis["target"] - first) // axis["spread"])))
+            for axis, first in ((rows, row), (columns, column))
+        )
+        u, v = np.ogrid[:pixel_rows, :pixel_columns]
         parts = (
             (e - rows["first"]) * line + (f - columns["first"]) * source + depth,
             (a * w_shape[1] + b) * tap_size + depth * reduction_step,
-            u * rows["step"] * line + v * columns["step"] * source,
-            (u * rows["spread"] * columns["target"] + v * columns["spread"]) * target,
+            k * image + u * rows["step"] * line + v * columns["step"] * source,
+            ((k * rows["target"] + u * rows["spread"]) * columns["target"] + v * columns["spread"])
+            * target,
         )
         first_step, first_pixel = (sum(map(len, tables[i])) for i in (0, 2))
         phases.append((row, column, first_step, parts[0].size, first_pixel, pixel_columns))
@@ -161,7 +175,7 @@ def _build(images, axes, channels, w_shape, reduction_step, lanes):
         np.array([channels], CHANNELS),
         np.array(phases, PHASE),
         *joined,
-        *_work(images, record, channels, phases, lanes, copied),
+        *_work(record, channels, phases, lanes, copied),
         packed,
         one_panel,
         channels[2] * len(joined[0]) * packed,

@@ -49,7 +49,7 @@ def _add_block(partial, x, g, window, packed, number, begin, end, fresh, copied,
     n, u, v = block_at(number, axes)
     seen, first = open_window(window, x, n, u, v, axes, channels, copied)
     corner = ((n * rows.target + u) * columns.target + v) * c.target
-    pixels = count_pixels(phases[0], u, v, axes)
+    pixels = count_pixels(phases[0], n, u, v, axes)
     for group in range(c.groups):
         shift = group * c.target_shift
         panels, panel = (g, corner) if job.straight else (packed, 0)
@@ -128,10 +128,13 @@ def walk_weights(out, x, g, tables):
     chunks, splits, job = _job(tables.blocks, pixels, out.size, rows, tables.one_panel)
     threads, block = started_threads(), len(tables.targets) * tables.packed_columns
     with in_use:
-        partials = scratch("weight gradients", chunks, out.size, out.dtype)
+        partials = out.reshape(1, -1)
+        if chunks > 1:
+            partials = scratch("weight gradients", chunks, out.size, out.dtype)
         windows = scratch("windows", threads, tables.window_size, out.dtype)
         packs = scratch("gradient panels", threads, block, out.dtype)
         arguments = flat(out), flat(x), flat(g), partials, windows, packs, *tables[:8], job
         workers = threads_for(out.size * len(tables.targets) * tables.blocks)
         _run(0, chunks * splits, *arguments, threads=workers)
-        _run(1, -(-out.size // _SLICE), *arguments, threads=workers)
+        if chunks > 1:
+            _run(1, -(-out.size // _SLICE), *arguments, threads=workers)
