@@ -96,15 +96,17 @@ def count_pixels(f, n, u, v, axes):
 
 
 @inline
-def _columns(out, to, ends, seen, first, begins, steps, w, rows, shift, pack, job, begin, end, c):
-    """Compute columns `begin` to `end` of a group for some pixels, packing weights on the way."""
-    wide, depth = WIDEST * lanes(out), len(steps)
-    for panel in range(begin, end, wide):
-        columns = min(wide, end - panel)
-        for s in range(0, depth, BLOCK):
-            at = shift + panel * c.weight_step
-            _pack_panel(pack, 0, w, rows[s : s + BLOCK], at, c.weight_step, columns)
-            some = steps[s : s + BLOCK]
+def _columns(out, to, ends, seen, first, begins, steps, w, rows, shift, pack, begin, end, c):
+    """Compute columns `begin` to `end` of a group for some pixels, packing weights on the way.
+
+    They are read in the order of memory: as many as there may be, nobody else reads them.
+    """
+    wide = WIDEST * lanes(out)
+    for s in range(0, len(steps), BLOCK):
+        some, lines = steps[s : s + BLOCK], rows[s : s + BLOCK]
+        for panel in range(begin, end, wide):
+            columns, at = min(wide, end - panel), shift + panel * c.weight_step
+            _pack_panel(pack, 0, w, lines, at, c.weight_step, columns)
             product(out, to + panel, ends, seen, first, begins, some, pack, 0, columns, s > 0)
 
 
@@ -132,7 +134,7 @@ def _walk_task(out, source, w, packed, pack, window, task, tables):
             else:
                 some, lines, shift = steps[taps], weights[taps], group * c.weight_shift
                 _columns(
-                    out, to, ends, seen, at, begins, some, w, lines, shift, pack, job, begin, end, c
+                    out, to, ends, seen, at, begins, some, w, lines, shift, pack, begin, end, c
                 )
 
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .product import WIDEST
+from .target import started_threads
 
 # A block of output pixels is done at once: enough of them to repay reading the weights, with a
 # window (in numbers) that stays in L2.
@@ -125,9 +126,10 @@ def _work(record, channels, phases, lanes, copied):
     """Divide the work into tasks, and say how much memory its copies take."""
     wide, columns = WIDEST * lanes, channels[4]
     panels, blocks = -(-columns // wide), int(record["blocks"].prod())
-    splits = min(panels, -(-_BLOCKS // max(1, blocks)))
+    packed = blocks > _FEW
+    splits = min(panels, -(-(_BLOCKS if packed else started_threads()) // max(1, blocks)))
     split = -(-panels // splits) * wide
-    splits, packed = -(-columns // split), blocks > _FEW
+    splits = -(-columns // split)
     counts = panels * channels[2] * len(phases) if packed else 0, blocks * splits
     return np.array([(splits, split, copied, packed)], WORK), counts, blocks
 
