@@ -6,7 +6,20 @@ Ioffe & Szegedy 2015, algorithm 1. Each kernel reads its inputs from memory once
 import numpy as np
 from numba import prange
 
-from .chunks import add_columns, fold, launch, rows_per_chunk, tile_length, tiled
+from .chunks import fold, launch, rows_per_chunk, tile_length, tiled
+from .simd import (
+    add_to,
+    choose,
+    fence,
+    lanes,
+    load,
+    may_pass,
+    multiply_add,
+    splat,
+    store,
+    store_past,
+    widen,
+)
 from .target import inline, parallel, serial
 
 ACTIVATIONS = {"linear": False, "relu": True}
@@ -67,6 +80,10 @@ def batch_norm_input_grad(out, g, x, mean, inv_std, gamma, beta, activation, sum
     launch(_input_grad, _input_grad_parallel, arguments, x.size, step, x.size)
 
 
+# Rows' worth of numbers that are added up in registers before the sums go to memory.
+_FEW = 4
+
+
 @parallel
 def _moments_parallel(partial, x, rows, count, _):
     for k in prange(count):
@@ -77,24 +94,54 @@ def _moments_parallel(partial, x, rows, count, _):
 def _moments(partial, x, rows, start, stop):
     """partial[k, 0] = mean over the rows of chunk k, partial[k, 1] = sum of squares about it."""
     channels = partial.shape[2]
-    step = rows * channels
+    length, step = tile_length(channels), rows * channels
+    total, zero = np.empty(length), np.zeros(length, x.dtype)
     for k in range(start, stop):
-        chunk, mean = x[k * step : (k + 1) * step], partial[k, 0]
-        add_columns(mean, chunk)
+        first, last = k * step, min(x.size, (k + 1) * step)
+        mean, count = partial[k, 0], (last - first) // channels
+        _add_powers(total, x, first, last, zero, False)
+        fold(mean, total)
         for c in range(channels):
-            mean[c] /= chunk.size // channels
-        _squares(partial[k, 1], chunk, tiled(mean, tile_length(channels)))
+            mean[c] /= count
+        centre = mean.astype(x.dtype)
+        _add_powers(total, x, first, last, tiled(centre, length), True)
+        fold(partial[k, 1], total)
+        for c in range(channels):
+            partial[k, 1, c] -= count * (mean[c] - centre[c]) ** 2
 
 
 @inline
-def _squares(total, x, mean):
-    partial = np.zeros(mean.size)
-    for start in range(0, x.size, mean.size):
-        piece = x[start : start + mean.size]
-        for i in range(piece.size):
-            d = piece[i] - mean[i]
-            partial[i] += d * d
-    fold(total, partial)
+def _add_powers(total, x, first, last, centre, squared):
+    """total[i] = sum of x[first + i + n length] - centre[i], or of the squares of that, over n."""
+    length, size = total.size, lanes(x)
+    total[:] = 0
+    for begin in range(first, last, _FEW * length):
+        end = min(last, begin + _FEW * length)
+        rows = (end - begin) // length
+        for i in range(0, length // size * size if rows else 0, size):
+            middle, some = widen(load(centre, i)), widen(splat(x.dtype.type(0)))
+            for j in range(begin + i, begin + rows * length, length):
+                d = widen(load(x, j)) - middle
+                some = multiply_add(d, d, some) if squared else some + d
+            add_to(total, i, some)
+        _add_rest(total, x, begin, end, centre, squared)
+
+
+@inline
+def _add_rest(total, x, begin, end, centre, squared):
+    """Add what fills no vector: the ends of whole rows, and a row that is cut short."""
+    length, size = total.size, lanes(x)
+    for row in range(begin, end, length):
+        whole = length // size * size if row + length <= end else 0
+        for i in range(whole, min(length, end - row)):
+            d = np.float64(x[row + i]) - centre[i]
+            total[i] += d * d if squared else d
+
+
+@inline
+def _floor(relu, kind):
+    """Give what `choose` cuts off up to: 0 for relu, NaN for no activation, which cuts nothing."""
+    return kind(0) if relu else kind(np.nan)
 
 
 @parallel
@@ -105,17 +152,26 @@ def _batch_norm_parallel(out, x, mean, scale, beta, relu, count, step):
 
 @serial
 def _batch_norm(out, x, mean, scale, beta, relu, start, stop):
-    length = tile_length(mean.size)
+    length, size = tile_length(mean.size), lanes(out)
     centre, factor, shift = tiled(mean, length), tiled(scale, length), tiled(beta, length)
-    zero = out.dtype.type(0)
+    past, floor = may_pass(out, length), _floor(relu, out.dtype.type)
+    least, zero = splat(floor), splat(out.dtype.type(0))
     for first in range(start, stop, length):
-        last = min(stop, first + length)
-        y, source = out[first:last], x[first:last]
-        for i in range(y.size):
-            y[i] = (source[i] - centre[i]) * factor[i] + shift[i]
-        if relu:
-            for i in range(y.size):
-                y[i] = zero if y[i] <= zero else y[i]
+        count = min(stop - first, length)
+        whole = count // size * size
+        for i in range(0, whole, size):
+            d = load(x, first + i) - load(centre, i)
+            y = multiply_add(d, load(factor, i), load(shift, i))
+            y = choose(y, least, zero, y)
+            if past:
+                store_past(out, first + i, y)
+            else:
+                store(out, first + i, y)
+        for i in range(whole, count):
+            value = (x[first + i] - centre[i]) * factor[i] + shift[i]
+            out[first + i] = 0 if value <= floor else value
+    if past:
+        fence()
 
 
 @parallel
@@ -124,32 +180,45 @@ def _batch_norm_sums_parallel(partial, g, x, mean, scale, beta, relu, rows, coun
         _batch_norm_sums(partial, g, x, mean, scale, beta, relu, rows, k, k + 1)
 
 
-@inline
-def _slope_times(h, g, x, mean, scale, beta, relu):
-    """h = g f'((x - mean) scale + beta), for a piece of rows."""
-    zero = g.dtype.type(0)
-    for i in range(g.size):
-        h[i] = zero if relu and (x[i] - mean[i]) * scale[i] + beta[i] <= zero else g[i]
-
-
 @serial
 def _batch_norm_sums(partial, g, x, mean, scale, beta, relu, rows, start, stop):
     """partial[k, 0] = sum of h over the rows of chunk k, partial[k, 1] = sum of h (x - mean)."""
     length, step = tile_length(mean.size), rows * mean.size
-    factor, shift, h = tiled(scale, length), tiled(beta, length), np.empty(length, g.dtype)
-    centre, total, products = tiled(mean, length), np.empty(length), np.empty(length)
+    tiles = tiled(mean, length), tiled(scale, length), tiled(beta, length)
+    total, products = np.empty(length), np.empty(length)
     for k in range(start, stop):
-        for i in range(length):
-            total[i] = products[i] = 0.0
-        for first in range(k * step, min(x.size, (k + 1) * step), length):
-            last = min(x.size, (k + 1) * step, first + length)
-            v = x[first:last]
-            _slope_times(h, g[first:last], v, centre, factor, shift, relu)
-            for i in range(v.size):
-                total[i] += h[i]
-                products[i] += np.float64(h[i]) * np.float64(v[i] - centre[i])
+        total[:] = 0
+        products[:] = 0
+        last = min(x.size, (k + 1) * step)
+        for begin in range(k * step, last, _FEW * length):
+            end = min(last, begin + _FEW * length)
+            _add_slopes(total, products, g, x, begin, end, tiles, relu)
         fold(partial[k, 0], total)
         fold(partial[k, 1], products)
+
+
+@inline
+def _add_slopes(total, products, g, x, begin, end, tiles, relu):
+    """Add h and h (x - mean) of a few rows' worth of numbers."""
+    centre, factor, shift = tiles
+    length, size, floor = total.size, lanes(x), _floor(relu, x.dtype.type)
+    whole, rows = length // size * size, (end - begin) // length
+    least, zero = splat(floor), splat(x.dtype.type(0))
+    for i in range(0, whole if rows else 0, size):
+        middle, slope, offset = load(centre, i), load(factor, i), load(shift, i)
+        some, more = widen(zero), widen(zero)
+        for j in range(begin + i, begin + rows * length, length):
+            d = load(x, j) - middle
+            h = choose(multiply_add(d, slope, offset), least, zero, load(g, j))
+            some, more = some + widen(h), multiply_add(widen(h), widen(d), more)
+        add_to(total, i, some)
+        add_to(products, i, more)
+    for row in range(begin, end, length):
+        for i in range(whole if row + length <= end else 0, min(length, end - row)):
+            d = x[row + i] - centre[i]
+            if not d * factor[i] + shift[i] <= floor:
+                total[i] += g[row + i]
+                products[i] += np.float64(g[row + i]) * np.float64(d)
 
 
 @parallel
@@ -161,12 +230,26 @@ def _input_grad_parallel(out, g, x, mean, scale, beta, relu, average, slope, cou
 
 @serial
 def _input_grad(out, g, x, mean, scale, beta, relu, average, slope, start, stop):
-    length = tile_length(mean.size)
+    length, size = tile_length(mean.size), lanes(out)
     centre, factor, shift = tiled(mean, length), tiled(scale, length), tiled(beta, length)
     level, tilt = tiled(average, length), tiled(slope, length)
+    past, floor = may_pass(out, length), _floor(relu, out.dtype.type)
+    least, zero = splat(floor), splat(out.dtype.type(0))
     for first in range(start, stop, length):
-        last = min(stop, first + length)
-        y, v = out[first:last], x[first:last]
-        _slope_times(y, g[first:last], v, centre, factor, shift, relu)
-        for i in range(y.size):
-            y[i] = factor[i] * (y[i] - level[i] - (v[i] - centre[i]) * tilt[i])
+        count = min(stop - first, length)
+        whole = count // size * size
+        for i in range(0, whole, size):
+            d, scales = load(x, first + i) - load(centre, i), load(factor, i)
+            pre = multiply_add(d, scales, load(shift, i))
+            h = choose(pre, least, zero, load(g, first + i))
+            y = scales * (h - load(level, i) - d * load(tilt, i))
+            if past:
+                store_past(out, first + i, y)
+            else:
+                store(out, first + i, y)
+        for i in range(whole, count):
+            d = x[first + i] - centre[i]
+            h = out.dtype.type(0) if d * factor[i] + shift[i] <= floor else g[first + i]
+            out[first + i] = factor[i] * (h - level[i] - d * tilt[i])
+    if past:
+        fence()

@@ -8,7 +8,7 @@ import numpy as np
 from numba import prange
 
 from .memory import SMALLEST, empty
-from .simd import copy, lanes, load, store
+from .simd import copy, fence, lanes, load, may_pass, store, store_past
 from .target import inline, parallel
 
 # Numbers that one task copies: a quarter of a second-level cache.
@@ -74,22 +74,39 @@ def _fit(parts, dtype):
     return dtype in kinds and all(x is not None and x.dtype == dtype for x, _ in parts)
 
 
+@inline
+def _copy_row(out, i, x, j, count, past):
+    """out[i : i + count] = x[j : j + count]."""
+    if past:
+        for c in range(0, count, lanes(out)):
+            store_past(out, i + c, load(x, j + c))
+    else:
+        copy(out, i, x, j, count)
+
+
 @parallel
 def _copy_rows(out, first, out_step, x, x_step, rows, columns):
     """out[first + i * out_step + c] = x[i * x_step + c]."""
-    some = max(1, _PIECE // columns)
+    some, unit = max(1, _PIECE // columns), lanes(out)
+    past = may_pass(out, columns) and first % unit == 0 and out_step % unit == 0
     for k in prange((rows + some - 1) // some):
         for i in range(np.int64(k) * some, min(rows, (np.int64(k) + 1) * some)):
-            copy(out, first + i * out_step, x, i * x_step, columns)
+            _copy_row(out, first + i * out_step, x, i * x_step, columns, past)
+        if past:
+            fence()
 
 
 @inline
-def _add_row(out, i, x, j, y, k, count):
+def _add_row(out, i, x, j, y, k, count, past):
     """out[i : i + count] = x[j : j + count] + y[k : k + count]."""
     size = lanes(out)
     whole = count // size * size
     for c in range(0, whole, size):
-        store(out, i + c, load(x, j + c) + load(y, k + c))
+        total = load(x, j + c) + load(y, k + c)
+        if past:
+            store_past(out, i + c, total)
+        else:
+            store(out, i + c, total)
     for c in range(whole, count):
         out[i + c] = x[j + c] + y[k + c]
 
@@ -97,7 +114,9 @@ def _add_row(out, i, x, j, y, k, count):
 @parallel
 def _add_rows(out, x, x_step, y, y_step, rows, columns):
     """out[i * columns + c] = x[i * x_step + c] + y[i * y_step + c]."""
-    some = max(1, _PIECE // columns)
+    some, past = max(1, _PIECE // columns), may_pass(out, columns)
     for k in prange((rows + some - 1) // some):
         for i in range(np.int64(k) * some, min(rows, (np.int64(k) + 1) * some)):
-            _add_row(out, i * columns, x, i * x_step, y, i * y_step, columns)
+            _add_row(out, i * columns, x, i * x_step, y, i * y_step, columns, past)
+        if past:
+            fence()

@@ -51,11 +51,11 @@ def lanes_of(dtype) -> int:
 
 
 class Vector(types.Type):
-    """As many floats of one kind as a register holds."""
+    """As many floats of one kind as a register holds, or of their doubles after `widen`."""
 
-    def __init__(self, dtype):
+    def __init__(self, dtype, lanes=None):
         self.dtype = dtype
-        self.lanes = lanes_of(dtype)
+        self.lanes = lanes or lanes_of(dtype)
         super().__init__(name=f"Vector({dtype}, {self.lanes})")
 
 
@@ -133,6 +133,30 @@ def store(typing, array, index, vector):
 
 
 @intrinsic
+def store_past(typing, array, index, vector):
+    """Write a vector to memory past the caches; see `may_pass` for when, and `fence` after it."""
+
+    def build(context, builder, signature, args):
+        pointer = address(context, builder, array, *args[:2], args[2].type)
+        line = builder.store(args[2], pointer, align=vector.lanes * vector.dtype.bitwidth // 8)
+        line.set_metadata("nontemporal", builder.module.add_metadata([ir.IntType(32)(1)]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector), build
+
+
+@intrinsic
+def fence(typing):
+    """Wait until all that `store_past` wrote is in memory, where other threads see it."""
+
+    def build(context, builder, signature, args):
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), build
+
+
+@intrinsic
 def store_first(typing, array, index, vector, count):
     """Write the first `count` lanes of a vector; all of them where it has fewer."""
 
@@ -202,6 +226,45 @@ def multiply_add(typing, left, right, total):
     return left(left, right, total), build
 
 
+@intrinsic
+def choose(typing, left, right, least, other):
+    """Take `least` in the lanes with left <= right, and `other` elsewhere, as at a NaN."""
+
+    def build(context, builder, signature, args):
+        left, right, least, other = args
+        return builder.select(builder.fcmp_ordered("<=", left, right), least, other)
+
+    return left(left, right, least, other), build
+
+
+@intrinsic
+def widen(typing, vector):
+    """Give the lanes of a vector as float64."""
+    wide = Vector(types.float64, vector.lanes)
+
+    def build(context, builder, signature, args):
+        kind = context.get_value_type(wide)
+        return args[0] if args[0].type == kind else builder.fpext(args[0], kind)
+
+    return wide(vector), build
+
+
+@intrinsic
+def add_to(typing, array, index, vector):
+    """array[index : index + lanes] += vector, for a vector of any number of lanes."""
+
+    def build(context, builder, signature, args):
+        align, pointer = (
+            array.dtype.bitwidth // 8,
+            address(context, builder, array, *args[:2], args[2].type),
+        )
+        total = builder.fadd(builder.load(pointer, align=align), args[2])
+        builder.store(total, pointer, align=align)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector), build
+
+
 def _lane_by_lane(symbol, instruction):
     """Let compiled code apply a Python operator to two vectors of one kind.
 
@@ -220,6 +283,21 @@ def _lane_by_lane(symbol, instruction):
 _lane_by_lane(operator.add, "fadd")
 _lane_by_lane(operator.sub, "fsub")
 _lane_by_lane(operator.mul, "fmul")
+
+
+# Bytes from which on a result is more likely to be driven out of the caches than to be read there.
+_LARGE = 4 << 20
+
+
+@inline
+def may_pass(out, step):
+    """Tell whether to write a flat array past the caches, in vectors that start at whole `steps`.
+
+    An ordinary store reads its line from memory first. A large result gains by doing without that,
+    but only whole lines can.
+    """
+    lined = out.ctypes.data % (lanes(out) * out.itemsize) == 0 and step % lanes(out) == 0
+    return lined and out.size * out.itemsize >= _LARGE
 
 
 @inline
