@@ -15,10 +15,15 @@ from numba import get_thread_id, prange
 
 from .product import WIDEST, product
 from .scratch import in_use, scratch
-from .simd import float32_lanes, lanes, load, store, store_first, transpose
+from .simd import float32_lanes, lanes, load, may_pass, store, store_first, transpose
 from .target import inline, parallel, started_threads
 from .windows import copy_window, flat
-from .winograd_points import transform_outputs, transform_weights, transform_window
+from .winograd_points import (
+    transform_outputs,
+    transform_outputs_past,
+    transform_weights,
+    transform_window,
+)
 from .winograd_tables import TERMS, TILES, WEIGHTS, WINDOWS
 
 # What the rows of memory are for; the weight gradient, which never runs at the same time, keeps its
@@ -134,7 +139,7 @@ def _write_tile(out, y, first, t, begin, end, axes, shape, outputs, grid):
     """Transform output vectors `begin` to `end` of tile t back and write what lies in the image."""
     rows, columns, g, size = axes[0], axes[1], shape[0], lanes(out)
     n, down, along = tile_at(t, axes)
-    apart = g.outputs_apart
+    apart, past = g.outputs_apart, may_pass(out, g.target)
     row, column = rows.spread * columns.target * g.target, columns.spread * g.target
     for v in range(begin, end):
         o = outputs[v]
@@ -144,7 +149,14 @@ def _write_tile(out, y, first, t, begin, end, axes, shape, outputs, grid):
         to = ((n * rows.target + i) * columns.target + j) * g.target + o.channel
         y_first = first + (v - begin) * size
         if height == g.m and width == g.m and o.count == size:
-            transform_outputs(g.scheme, out, to, row, column, y, y_first, g.points * apart, apart)
+            if past:
+                transform_outputs_past(
+                    g.scheme, out, to, row, column, y, y_first, g.points * apart, apart
+                )
+            else:
+                transform_outputs(
+                    g.scheme, out, to, row, column, y, y_first, g.points * apart, apart
+                )
             continue
         transform_outputs(g.scheme, grid, 0, g.m * size, size, y, y_first, g.points * apart, apart)
         for k in range(max(0, height) * max(0, width)):

@@ -78,7 +78,7 @@ def _apply(builder, matrix, values):
     ]
 
 
-def _two_axes(module, name, matrix, element, size):
+def _two_axes(module, name, matrix, element, size, past):
     """Write the function out = matrix @ a @ matrix', for a and out with any distances."""
     if name in module.globals:
         return module.globals[name]
@@ -96,10 +96,12 @@ def _two_axes(module, name, matrix, element, size):
         places = [builder.add(first, builder.mul(step, index(k))) for k in range(count)]
         return [builder.bitcast(builder.gep(base, [p]), vector.as_pointer()) for p in places]
 
-    def line(source, target):
+    def line(source, target, past=False):
         values = [builder.load(place, align=4) for place in source]
         for place, value in zip(target, _apply(builder, matrix, values), strict=True):
-            builder.store(value, place, align=4)
+            stored = builder.store(value, place, align=4 * size if past else 4)
+            if past:
+                stored.set_metadata("nontemporal", module.add_metadata([ir.IntType(32)(1)]))
 
     with cgutils.for_range(builder, index(columns)) as loop:
         source = vectors(a, builder.mul(loop.index, a_column), a_row, columns)
@@ -107,12 +109,12 @@ def _two_axes(module, name, matrix, element, size):
         line(source, vectors(half, first, index(columns * size), rows))
     with cgutils.for_range(builder, index(rows)) as loop:
         source = vectors(half, builder.mul(loop.index, index(columns * size)), index(size), columns)
-        line(source, vectors(out, builder.mul(loop.index, out_row), out_column, rows))
+        line(source, vectors(out, builder.mul(loop.index, out_row), out_column, rows), past)
     builder.ret_void()
     return function
 
 
-def _transform(kind, choose):
+def _transform(kind, choose, past=False):
     """Make the intrinsic that applies the matrix chosen from A, G and B to both axes."""
 
     @intrinsic
@@ -133,7 +135,7 @@ def _transform(kind, choose):
                 builder.position_at_end(case)
                 name = f"winograd_{kind}_{points}_{r}"
                 matrix = choose(*matrices(points, r))
-                function = _two_axes(builder.module, name, matrix, element, size)
+                function = _two_axes(builder.module, name, matrix, element, size, past)
                 builder.call(function, [to, out_row, out_column, source, row, column])
                 builder.branch(end)
             builder.position_at_end(end)
@@ -149,5 +151,6 @@ def _transform(kind, choose):
 transform_window = _transform("window", lambda a, g, b: b)
 transform_weights = _transform("weights", lambda a, g, b: g)
 transform_outputs = _transform("outputs", lambda a, g, b: a)
+transform_outputs_past = _transform("outputs_past", lambda a, g, b: a, past=True)
 transform_output_grad = _transform("output_grad", lambda a, g, b: a.T)
 transform_weight_grad = _transform("weight_grad", lambda a, g, b: g.T)
