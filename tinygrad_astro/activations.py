@@ -83,6 +83,12 @@ def name_of(function) -> str | None:
     return _NAMES.get(function) if callable(function) else None
 
 
+def fused_name(function) -> str | None:
+    """Give the name of an activation that ops compute together with the bias, else None."""
+    name = name_of(function)
+    return name if name in _FUSED else None
+
+
 def with_bias(inputs, bias, function):
     """activation(inputs + bias), in one pass over memory where the activation allows it.
 
@@ -101,7 +107,7 @@ def with_bias(inputs, bias, function):
     """
     if bias is None:
         return inputs if function is linear else function(inputs)
-    name = name_of(function)
-    if name in _FUSED:
+    name = fused_name(function)
+    if name is not None:
         return ops.bias_activation(inputs, bias, name)
     return function(ops.bias_activation(inputs, bias))

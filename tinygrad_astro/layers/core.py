@@ -71,10 +71,15 @@ class Dense(Layer):
 
     def call(self, inputs):
         rows = inputs if inputs.ndim == 2 else ops.reshape(inputs, (-1, inputs.shape[-1]))
-        summed = ops.dense(rows, self.kernel)
-        if inputs.ndim != 2:
-            summed = ops.reshape(summed, (*inputs.shape[:-1], self.units))
-        return activations.with_bias(summed, self.bias, self.activation)
+        name = activations.fused_name(self.activation)
+        if self.bias is not None and name is not None:
+            outputs = ops.dense(rows, self.kernel, self.bias, name)
+        else:
+            summed = ops.dense(rows, self.kernel)
+            outputs = activations.with_bias(summed, self.bias, self.activation)
+        if inputs.ndim == 2:
+            return outputs
+        return ops.reshape(outputs, (*inputs.shape[:-1], self.units))
 
     def compute_output_shape(self, input_shape):
         self.ensure_built(input_shape)

@@ -22,6 +22,7 @@ from tinygrad_astro.losses.labels import (
     look_up,
     spread_over,
 )
+from tinygrad_astro.ops.reduce import sum_over
 from tinygrad_astro.tape import Tensor
 from tinygrad_astro.tensor import tensor
 
@@ -266,10 +267,10 @@ def reduced(values, weight, valid, reduction, elementwise=False, name="loss"):
     if valid is not None and count == 0 and values.size:
         warnings.warn(f"{name}: every cell is masked, the loss is 0", stacklevel=4)
     if reduction in ("sum_over_batch_size", "mean"):
-        return ops.sum(values) / max(count, 1)
+        return sum_over(values, max(count, 1))
     if reduction == "mean_with_sample_weight":
         total = values.size if weight is None else float(weight.sum())
-        return ops.sum(values) / (total if total else 1)
+        return sum_over(values, total or 1)
     if elementwise and values.ndim > 1:
         if valid is None:
             values = ops.mean(values, axis=-1)

@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_astro import bounds, ops
 from tinygrad_astro.losses.labels import like_shape
 from tinygrad_astro.losses.loss import EPSILON, Loss
+from tinygrad_astro.ops.elementwise import squared_difference
 
 
 class MeanSquaredError(Loss):
@@ -23,7 +24,7 @@ class MeanSquaredError(Loss):
 
     def call(self, y_true, y_pred):
         """Give the squared errors."""
-        return ops.square(y_pred - y_true)
+        return squared_difference(y_pred, y_true)
 
 
 class MeanAbsoluteError(Loss):

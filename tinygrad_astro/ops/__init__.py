@@ -40,6 +40,7 @@ from tinygrad_astro.ops.comparison import (
     zeros_like,
 )
 from tinygrad_astro.ops.conv import conv, conv_transpose
+from tinygrad_astro.ops.dense import dense
 from tinygrad_astro.ops.dropout import dropout, random_normal, random_uniform
 from tinygrad_astro.ops.elementwise import (
     abs,
@@ -86,7 +87,7 @@ from tinygrad_astro.ops.layout import (
     tile,
     transpose,
 )
-from tinygrad_astro.ops.matmul import dense, einsum, matmul, tensordot
+from tinygrad_astro.ops.matmul import einsum, matmul, tensordot
 from tinygrad_astro.ops.norm import batch_normalization, moments
 from tinygrad_astro.ops.pool import (
     average_pool,

@@ -68,6 +68,28 @@ def divide(x, y):
         return xp(x).true_divide(*paired(_float(x), _float(y)))
 
 
+@primitive(
+    lambda u, out, g, x, y: sum_to(_twice_difference(u, x, y), g.shape),
+    lambda u, out, g, x, y: sum_to(multiply(multiply(u, g), 2.0), x.shape),
+    lambda u, out, g, x, y: sum_to(multiply(multiply(u, g), -2.0), y.shape),
+    keeps="g x y",
+)
+def _twice_difference(g, x, y):
+    """2 g (x - y), the gradient of the square."""
+    two = x.dtype.type(2)
+    return two * g * xp(x).subtract(*paired(x, y))
+
+
+@primitive(
+    lambda g, out, x, y: sum_to(_twice_difference(g, x, y), x.shape),
+    lambda g, out, x, y: sum_to(_twice_difference(g, y, x), y.shape),
+    keeps="x y",
+)
+def squared_difference(x, y):
+    """(x - y)**2, of two floating tensors."""
+    return xp(x).square(xp(x).subtract(*paired(x, y)))
+
+
 def _power_wrt_y(g, out, x, y):
     safe = where(greater(x, 0.0), x, 1.0)
     return sum_to(multiply(g, where(greater(x, 0.0), multiply(out, log(safe)), 0.0)), y.shape)

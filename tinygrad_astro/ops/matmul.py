@@ -3,9 +3,8 @@
 import numpy as np
 
 from tinygrad_astro import shapes
-from tinygrad_astro.kernels import of, xp
+from tinygrad_astro.kernels import xp
 from tinygrad_astro.ops.broadcast import broadcast_to, reshape, sum_to
-from tinygrad_astro.ops.elementwise import one_float_dtype
 from tinygrad_astro.ops.layout import expand_dims, squeeze, swapaxes, transpose
 from tinygrad_astro.tape import lift, primitive
 
@@ -134,64 +133,3 @@ def einsum(subscripts, *operands):
     if len(set(result)) != len(result) or not set(result) <= set(sizes):
         raise ValueError(f"einsum({subscripts!r}): the result '{result}' has unknown letters")
     return _einsum(*operands, subscripts=(*terms, result))
-
-
-# ---- the dense layer's product, on our own kernel ------------------------------------------------
-
-
-def _matrices(*arrays):
-    return [of(a).rows.contiguous(a) for a in arrays]
-
-
-@primitive(
-    lambda g, out, x, w: _dense_left_grad(g, w),
-    lambda g, out, x, w: _dense_right_grad(x, g),
-    keeps="x w",
-)
-def _dense(x, w):
-    out = of(x).memory.empty((x.shape[0], w.shape[1]), x.dtype)
-    of(x).matmul.matmul(out, *_matrices(x, w))
-    return out
-
-
-@primitive(
-    lambda u, out, g, w: _dense(u, w),
-    lambda u, out, g, w: _dense_right_grad(u, g),
-    keeps="g w",
-)
-def _dense_left_grad(g, w):
-    """g w', the adjoint of the product in its left factor."""
-    out = of(g).memory.empty((g.shape[0], w.shape[0]), g.dtype)
-    of(g).matmul.matmul_left_grad(out, *_matrices(g, w))
-    return out
-
-
-@primitive(
-    lambda u, out, x, g: _dense_left_grad(g, u),
-    lambda u, out, x, g: _dense(x, u),
-    keeps="x g",
-)
-def _dense_right_grad(x, g):
-    """x' g, the adjoint of the product in its right factor."""
-    out = of(x).memory.empty((x.shape[1], g.shape[1]), x.dtype)
-    of(x).matmul.matmul_right_grad(out, *_matrices(x, g))
-    return out
-
-
-def dense(x, w):
-    """x @ w of two matrices in one fixed order of summation, whatever the number of threads.
-
-    Parameters
-    ----------
-    x : (M, K) Tensor
-    w : (K, N) Tensor
-
-    Raises
-    ------
-    ValueError
-        If these are not two matrices, or the summed sizes differ.
-    """
-    x, w = one_float_dtype(x, w)
-    if x.ndim != 2 or w.ndim != 2 or x.shape[1] != w.shape[0]:
-        raise ValueError(f"dense got shapes {x.shape} and {w.shape}, expected (M, K) and (K, N)")
-    return _dense(x, w)

@@ -30,6 +30,21 @@ def mean(x, axis=None, keepdims=False):
     return multiply(sum(x, axis, keepdims), 1.0 / count if count else np.nan)
 
 
+@primitive(lambda g, out, x, count: _spread_over(g, shape=x.shape, count=count), keeps="")
+def _sum_over(x, count):
+    return xp(x).add.reduce(x, axis=None) / x.dtype.type(count)
+
+
+@primitive(lambda u, out, g, shape, count: _sum_over(u, count=count), keeps="")
+def _spread_over(g, shape, count):
+    return xp(g).full(shape, g / g.dtype.type(count), g.dtype)
+
+
+def sum_over(x, count):
+    """The sum of all values of a floating tensor over a number: the mean of those that count."""
+    return _sum_over(x, count=count)
+
+
 def var(x, axis=None, keepdims=False):
     """Mean squared deviation from the mean over `axis`."""
     return mean(square(subtract(x, mean(x, axis, keepdims=True))), axis, keepdims)
