@@ -6,7 +6,7 @@
 
 Checked for each kernel: no spilled register, registers within the limit written beside the kernel,
 the instructions that it is meant to have (16-byte loads, tensor-core products, asynchronous
-copies), and no local-memory traffic from arrays that should live in registers. Needs
+copies), and in those no local-memory traffic: their tiles should live in registers. Needs
 `pip install 'tinygrad_astro[cuda]' 'cuda-toolkit[nvdisasm]==13.*'`. A comparison wants the
 compiler's versions that the table is from: `--requirements` gives them to pip.
 """
@@ -114,7 +114,7 @@ def row(kernel, dtype, architecture):
         found[pattern] = sum(n for code, n in real.items() if re.match(pattern, code))
     wrong = faults(found, kernel)
     local = sum(n for code, n in real.items() if re.match("LDL|STL", code))
-    if local:
+    if local and kernel.expects:  # elsewhere it may be the table that sin and cos reduce by
         wrong.append(f"{local} accesses to local memory")
     if report["spill_stores"] or report["spill_loads"]:
         wrong.append(f"spills {report['spill_stores']} + {report['spill_loads']} bytes")

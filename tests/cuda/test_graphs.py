@@ -100,6 +100,13 @@ def test_memory_of_a_graph_is_its_own(rng):
         np.testing.assert_array_equal(tensor.numpy(), values)
 
 
+def test_inputs_may_come_from_the_cpu_in_any_order(rng):
+    x = rng.standard_normal((3, 4)).astype(np.float32)
+    replay = ta.cuda.graph(lambda v: v * 2.0, ta.tensor(x, device="cuda"))
+    turned = ta.tensor(np.asfortranarray(x))
+    np.testing.assert_array_equal(replay(turned).numpy(), 2 * x)
+
+
 @pytest.mark.parametrize(
     ("function", "what"),
     [

@@ -24,6 +24,11 @@ def test_a_chunk_may_reach_further_than_32_bits(gpu, up, blank):
 
 
 def test_arrays_beyond_the_indices_are_refused(blank):
+    with pytest.raises(ValueError, match="use smaller batches"):
+        blank((2**16, 2**15))
+
+
+def test_foreign_arrays_beyond_the_indices_are_refused(simulated):
     from tinygrad_astro.kernels.cuda.array import borrow
 
     class Huge:
@@ -31,8 +36,6 @@ def test_arrays_beyond_the_indices_are_refused(blank):
             "shape": (2**31,), "typestr": "|u1", "data": (4096, False), "version": 3,
         }  # fmt: skip
 
-    with pytest.raises(ValueError, match="use smaller batches"):
-        blank((2**16, 2**15))
     with pytest.raises(ValueError, match="use smaller batches"):
         borrow(Huge())
 
@@ -105,3 +108,31 @@ def test_a_failed_allocation_is_not_counted():
     with pytest.raises(MemoryError):
         pool.take(100)
     assert pool.held == 0
+
+
+def test_a_full_card_lets_go_of_free_blocks_and_then_says_how_full_it_is():
+    from tinygrad_astro.kernels.cuda.blocks import Pool
+    from tinygrad_astro.kernels.cuda.driver import Card
+
+    class Stands:
+        """For the driver's memory: 1000 bytes of it, and for the device and the stream."""
+
+        left, memory_resource = 1000, property(lambda self: self)
+
+        def allocate(self, size, stream):
+            if size > self.left:
+                raise RuntimeError("CUDA_ERROR_OUT_OF_MEMORY")
+            self.left -= size
+            return "block"
+
+        def sync(self):
+            self.left = 1000  # the freed blocks are back
+
+    one = object.__new__(Card)
+    one.device = one.own_stream = Stands()
+    one.name, one.attend = "a card", lambda: None
+    one.pool = one.own_pool = Pool(one.allocate)
+    one.own_pool.give(*one.own_pool.take(700))
+    assert one.own_pool.held == 768 and one.own_pool.take(500)[0] == "block"
+    with pytest.raises(MemoryError, match="a card has no room for 1 MiB more.* smaller batches"):
+        one.own_pool.take(2**20)

@@ -66,7 +66,13 @@ class Card:
             # Never of a graph's blocks: every replay writes to them.
             self.own_pool.clear()
             self.own_stream.sync()
+        try:
             return resource.allocate(size, stream=self.own_stream)
+        except Exception as error:
+            raise MemoryError(
+                f"{self.name} has no room for {size / 2**20:.0f} MiB more; arrays here hold "
+                f"{self.own_pool.held / 2**20:.0f} MiB of it: use smaller batches"
+            ) from error
 
     def attend(self):
         """Make the card current in this Python thread."""
@@ -152,6 +158,10 @@ class Card:
     def finish_graph(self, builder):
         """Give the graph, which has a method `launch(stream)`."""
         return builder.end_building().complete()
+
+    def discard_graph(self, builder):
+        """End what could not be recorded."""
+        builder.close()
 
     def _handle(self):
         stream = self.stream.stream if self.recording else self.stream

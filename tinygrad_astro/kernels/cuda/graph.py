@@ -4,6 +4,8 @@ Not yet run on a GPU: written against the interface of cuda.core 1.2. The simula
 launches too, and repeats them on the same memory.
 """
 
+import numpy as np
+
 from . import array as arrays
 from .blocks import Pool
 from .driver import card
@@ -23,8 +25,12 @@ class Recorded:
         function(*self.inputs)  # compiles what is not compiled yet
         card().wait()
         self.pool, builder = Pool(card().allocate), card().start_graph()
-        with capturing(card(), builder, self.pool):
-            self.outputs = function(*self.inputs)
+        try:
+            with capturing(card(), builder, self.pool):
+                self.outputs = function(*self.inputs)
+        except BaseException:
+            card().discard_graph(builder)
+            raise
         self.graph = card().finish_graph(builder)
 
     def __call__(self, *inputs):
@@ -38,6 +44,6 @@ class Recorded:
             if isinstance(x, arrays.DeviceArray):
                 card().duplicate(place.memory, x.memory, x.nbytes)
             else:
-                card().upload(place.memory, x)
+                card().upload(place.memory, np.ascontiguousarray(x))
         self.graph.launch(card().own_stream)
         return self.outputs

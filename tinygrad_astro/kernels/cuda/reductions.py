@@ -79,6 +79,13 @@ def running_sums(out, x, count, length, inner):
         k = U(k + U(1))
 
 
+@kernel("i* u", dtypes=("float32",))
+def _count_up(out, count):
+    i = U(cuda.grid(1))
+    if i < count:
+        out[i] = i
+
+
 # ---- shapes --------------------------------------------------------------------------------------
 
 
@@ -165,4 +172,11 @@ def running_sum(x, axis):
     if out.size:
         lines = outer * inner
         running_sums(lines, out, x, lines, x.shape[axis], inner, dtype=x.dtype)
+    return out
+
+
+def count_up(stop):
+    """Give the whole numbers from 0 to stop - 1."""
+    out = arrays.DeviceArray((stop,), np.int64)
+    _count_up(stop, out, stop)
     return out

@@ -88,6 +88,9 @@ class SimulatedCard:
         """Give the graph."""
         return SimulatedGraph(works)
 
+    def discard_graph(self, works):
+        """Nothing to end."""
+
     def wait(self):
         """Nothing to wait for."""
         refuse_while_recording(self, "the card was waited for")
