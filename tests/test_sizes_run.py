@@ -14,9 +14,10 @@ from tinygrad_astro.sizes.fitting import Fit
 from tinygrad_astro.sizes.measurer import load
 from tinygrad_astro.sizes.quantities import QUANTITIES
 from tinygrad_astro.sizes.run import run
-from tinygrad_astro.sizes.sky import draw_psf, simulate
+from tinygrad_astro.sizes.sky import SKY_VARIANCE, draw_psf, simulate
 from tinygrad_astro.sizes.survey import (
     Cutouts,
+    as_faint,
     compare,
     joined,
     observed_radius,
@@ -108,6 +109,25 @@ def test_cutouts_lose_sky_and_neighbours_and_keep_their_light():
     assert np.isnan(wide[8:10, 8:10]).all() and np.isnan(wide[0]).all()
     flux = np.nansum(wide)
     assert flux == pytest.approx(3 * made.scaled[0].sum(), rel=0.12)
+
+
+def test_galaxies_too_bright_to_be_known_are_made_fainter():
+    made = simulate(6, 32, seed=4, radius=(2, 4), snr=(100, 100))
+    made.truth["snr"] = [50, 100, 299, 301, 1000, 5000]
+    images, sigma = made.images(), np.full(6, np.sqrt(SKY_VARIANCE))
+    images[:, 2, 2] = np.nan
+    given = Cutouts(images, made.psfs, sigma, np.ones(6, int), np.full(6, 3.0), np.ones(6, bool))
+    found = as_faint(given)
+    np.testing.assert_array_equal(found.images[:2], images[:2])
+    np.testing.assert_array_equal(found.sigma[:2], sigma[:2])
+    assert np.isnan(found.images[:, 2, 2]).all()
+    for k in (4, 5):
+        model = made.scaled[k].astype(float)
+        snr = np.sqrt((model**2 / (model + found.sigma[k] ** 2)).sum())
+        assert snr == pytest.approx(300, rel=0.02)
+        noise = np.nanstd(found.images[k] - model) ** 2
+        assert noise == pytest.approx(found.sigma[k] ** 2 + model.mean(), rel=0.15)
+    np.testing.assert_array_equal(as_faint(given).images, found.images)
 
 
 def test_joining_pixels_keeps_the_flux_and_the_middle():

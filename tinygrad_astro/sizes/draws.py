@@ -4,7 +4,7 @@ import numpy as np
 
 from tinygrad_astro.data.augmentation import d4
 from tinygrad_astro.sizes.networks import image_input, psf_input
-from tinygrad_astro.sizes.sky import SKY_VARIANCE, Sample, counts_for
+from tinygrad_astro.sizes.sky import SKY_VARIANCE, SNR, Sample, counts_for
 
 
 class Draws:
@@ -25,7 +25,7 @@ class Draws:
         The pass to make next; the same epoch gives the same bits.
     """
 
-    def __init__(self, sample: Sample, labels, weights, batch=64, seed=0, snr=(15.0, 300.0)):
+    def __init__(self, sample: Sample, labels, weights, batch=64, seed=0, snr=SNR):
         self.sample, self.labels, self.weights = sample, labels, weights
         self.batch, self.seed, self.snr, self.epoch = batch, seed, snr, 0
 

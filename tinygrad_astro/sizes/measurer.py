@@ -8,7 +8,7 @@ from tinygrad_astro import ops
 from tinygrad_astro.models import Model
 from tinygrad_astro.models.saving import load_model_for
 from tinygrad_astro.photoz.calibration import Calibration
-from tinygrad_astro.photoz.heads import POINTS, Mixture
+from tinygrad_astro.photoz.heads import Mixture
 from tinygrad_astro.photoz.losses import mixture_of
 from tinygrad_astro.photoz.pdf import Pdf, from_mixture
 from tinygrad_astro.sizes.networks import image_input, psf_input
@@ -17,6 +17,9 @@ from tinygrad_astro.sizes.quantities import QUANTITIES
 TASK = "sizes"
 # Central probabilities of one and two standard deviations.
 ONE_SIGMA, TWO_SIGMA = 0.6827, 0.9545
+# Of the grids on which densities are kept. Steps are half a per cent of the range of a quantity,
+# less than half of the narrowest standard deviation.
+POINTS = 201
 
 
 @dataclass

@@ -18,7 +18,7 @@ from tinygrad_astro.sizes.measurer import TASK, Densities, Measurer
 from tinygrad_astro.sizes.metrics import judge, of_densities, of_fits
 from tinygrad_astro.sizes.quantities import QUANTITIES
 from tinygrad_astro.sizes.sky import SKY_VARIANCE, Sample
-from tinygrad_astro.sizes.survey import Cutouts, compare, observed_radius, seen_by
+from tinygrad_astro.sizes.survey import Cutouts, as_faint, compare, observed_radius, seen_by
 from tinygrad_astro.sizes.training import Recipe, simulate_told, train
 
 MODEL, METRICS, FIGURE = "model.safetensors", "metrics.json", "figure.png"
@@ -130,8 +130,12 @@ def timed_fits(images, sample: Sample, model: str, tell) -> tuple[list[Fit], flo
 
 
 def measure_real(made: Measurer, cutouts: Cutouts) -> dict[str, np.ndarray]:
-    """Give radii of real galaxies as a circular aperture sees them, by method, (N,) each."""
-    said = made.measure(cutouts.images, cutouts.psfs, cutouts.sigma)
+    """Give radii of real galaxies as a circular aperture sees them, by method, (N,) each.
+
+    The network measures the brightest with noise added; the fits, all as they are.
+    """
+    given = as_faint(cutouts)
+    said = made.measure(given.images, given.psfs, given.sigma)
     found = {"catalogue": cutouts.radius, NETWORK: seen_by(said, cutouts)}
     stamps = list(zip(cutouts.images, cutouts.psfs, cutouts.sigma**2, strict=True))
     for model in MODELS:

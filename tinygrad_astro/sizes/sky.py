@@ -15,6 +15,7 @@ from tinygrad_astro.data.sky.psf import Moffat, convolve
 
 PSF_RADIUS = 15
 SKY_VARIANCE = 425.0
+SNR = (15.0, 300.0)
 _ARMED = 0.4
 _COLUMNS = ("id x y half_light_radius axis_ratio angle bulge_fraction bulge_radius disc_radius "
             "fwhm snr").split()  # fmt: skip
@@ -71,7 +72,7 @@ def simulate(
     start: int = 0,
     radius: tuple[float, float] = (1.2, 10.0),
     fwhm: tuple[float, float] = (1.5, 5.0),
-    snr: tuple[float, float] = (15.0, 300.0),
+    snr: tuple[float, float] = SNR,
 ) -> Sample:
     """Draw galaxies; number `start + i` of a seed is the same however many are drawn.
 

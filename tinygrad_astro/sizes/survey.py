@@ -1,6 +1,6 @@
 """Real cut-outs: read, cleaned of sky and neighbours, and brought to the network's scale."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 
 import numpy as np
@@ -10,7 +10,7 @@ from tinygrad_astro.data.sky.psf import Moffat
 from tinygrad_astro.data.tables import read_table
 from tinygrad_astro.segmentation.components import label
 from tinygrad_astro.sizes.measurer import Densities
-from tinygrad_astro.sizes.sky import PSF_RADIUS
+from tinygrad_astro.sizes.sky import PSF_RADIUS, SNR
 
 # Median seeing of SDSS imaging in r, 1.32 arcsec (Abazajian et al. 2009, ApJS 182, 543, table 1),
 # in pixels of 0.396 arcsec. The cut-outs bring no PSF of their own.
@@ -102,6 +102,44 @@ def prepare(image: np.ndarray, sky: float, size: int) -> tuple[np.ndarray, float
     guess = middle[near][order][np.argmax(growth > 0.5 * growth[-1])]
     factor = int(np.clip(np.ceil(guess / _WANTED), 1, _COARSEST))
     return joined(seen, factor, size).astype(np.float32), noise * factor, factor
+
+
+def as_faint(cutouts: Cutouts, most: float = SNR[1], seed: int = 0) -> Cutouts:
+    """Add noise to galaxies brighter than any that the network learned from.
+
+    A network does not know what it never saw: at ten times the S/N of its training the faint
+    outskirts, in units of the noise, look like those of a larger galaxy. Afterwards the
+    matched-filter S/N, sqrt(sum m^2 / (m + variance of the sky)), is at most `most`.
+
+    Parameters
+    ----------
+    cutouts : Cutouts
+    most : float
+    seed : int
+        Of the noise.
+
+    Returns
+    -------
+    Cutouts
+        Others as they were.
+    """
+    light = np.where(cutouts.images > 0, cutouts.images, 0.0).astype(np.float64)
+    variance = cutouts.sigma.astype(np.float64) ** 2
+
+    def snr(sky):
+        return np.sqrt((light**2 / (light + sky[:, None, None])).sum(axis=(1, 2)))
+
+    bright = snr(variance) > most
+    # The sky's share alone keeps the S/N below sqrt(sum m^2 / sky): there the search may end.
+    low, high = variance, np.maximum(variance, (light**2).sum(axis=(1, 2)) / most**2)
+    for _ in range(50):
+        middle = 0.5 * (low + high)
+        low, high = (np.where(snr(middle) > most, a, b) for a, b in ((middle, low), (high, middle)))
+    rng = np.random.Generator(np.random.Philox(seed))
+    noise = np.sqrt(high - variance)[:, None, None] * rng.standard_normal(light.shape)
+    images = np.where(bright[:, None, None], cutouts.images + noise, cutouts.images)
+    sigma = np.where(bright, np.sqrt(high), cutouts.sigma)
+    return replace(cutouts, images=images.astype(np.float32), sigma=sigma)
 
 
 def neighbours(image: np.ndarray, noise: float) -> np.ndarray:
