@@ -14,7 +14,7 @@ import numpy as np
 
 from . import conv_tables
 from .conv_tables import record
-from .product import WIDEST
+from .product import ROWS, WIDEST
 from .target import started_threads
 from .winograd_points import SCHEMES
 
@@ -115,13 +115,19 @@ def apart(size):
     return (-(-size // 16) | 1) * 16
 
 
+def share(rows, tasks, width):
+    """Cut rows of a product into whole tiles of it: 43 rows at a time would take as long as 48."""
+    height = ROWS[min(WIDEST, width)]
+    return -(-rows // (tasks * height)) * height
+
+
 # Numbers that the tiles done at once may take, which L2 holds beside the weights: the fastest of 12
 # to 96 tiles for 16 to 128 channels. Weights larger than L2 want more tiles at a time.
 TILES_AT_ONCE = 256 * 1024
 LARGE = 384 * 1024
 
 
-def _block(points, tiles, depth, inputs, outputs, threads):
+def _block(points, tiles, depth, inputs, outputs, lanes, threads):
     """Choose how many tiles are done at once, the same for all tasks."""
     block = max(24, min(96, TILES_AT_ONCE // (points**2 * (inputs + outputs)) // 24 * 24))
     if points**2 * depth * outputs > LARGE:
@@ -129,7 +135,7 @@ def _block(points, tiles, depth, inputs, outputs, threads):
     tasks = -(-tiles // block)
     if tasks < 8 * threads:
         tasks = -(-tasks // threads) * threads
-    return -(-tiles // tasks)
+    return min(tiles, share(tiles, tasks, outputs // lanes))
 
 
 def _plan(points, tiles, depth, inputs, outputs, lanes, threads):
@@ -145,7 +151,7 @@ def _plan(points, tiles, depth, inputs, outputs, lanes, threads):
         sizes, rows = (TERMS * width, tiles * inputs, block * width), (most, 1, most)
         counts = tiles, panels * -(-tiles // block)
         return block, width, sizes, rows, (WINDOWS, PANELS), counts
-    block = _block(points, tiles, depth, inputs, outputs, threads)
+    block = _block(points, tiles, depth, inputs, outputs, lanes, threads)
     sizes, rows = (depth * outputs, block * inputs, block * outputs), (1, most, most)
     counts = panels * -(-depth // TERMS), -(-tiles // block)
     return block, outputs, sizes, rows, (WEIGHTS, TILES), counts
