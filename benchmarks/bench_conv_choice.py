@@ -17,7 +17,7 @@ from tinygrad_astro.kernels.cpu.target import set_num_threads
 from tinygrad_astro.kernels.cpu.winograd import winograd
 from tinygrad_astro.kernels.cpu.winograd_points import SCHEMES
 
-# N, C, H, K, k, s: the layers of the convolution benchmark, and the deep end of a U-Net.
+# N, C, H, K, k, s: layers of the convolution benchmark, and the deep ends of U-Net and ResNet.
 LAYERS = [
     (4, 1, 128, 32, 3, 1),
     (4, 16, 128, 16, 3, 1),
@@ -26,6 +26,9 @@ LAYERS = [
     (4, 128, 32, 128, 3, 1),
     (4, 256, 16, 256, 3, 1),
     (4, 512, 8, 512, 3, 1),
+    (8, 128, 8, 128, 3, 1),
+    (8, 256, 4, 256, 3, 1),
+    (8, 512, 2, 512, 3, 1),
     (4, 48, 50, 80, 3, 1),
     (4, 64, 64, 128, 3, 2),
     (4, 3, 69, 32, 6, 1),
