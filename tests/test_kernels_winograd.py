@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinygrad_astro.kernels.cpu import winograd_tables
+from tinygrad_astro.kernels.cpu.product import ROWS
 from tinygrad_astro.kernels.cpu.simd import float32_lanes
 from tinygrad_astro.kernels.cpu.target import get_num_threads, set_num_threads
 from tinygrad_astro.kernels.cpu.winograd import winograd
@@ -119,6 +120,14 @@ def test_groups_of_tiles_for_many_threads_have_the_same_bits():
         results.append((tables.counts, out.tobytes()))
     (few, one), (more, many) = results
     assert few < more and one == many
+
+
+@pytest.mark.parametrize("rows, tasks, width", [(256, 6, 4), (43, 2, 4), (5, 3, 1), (484, 21, 4)])
+def test_tasks_get_whole_tiles_of_the_product_and_equal_shares(rows, tasks, width):
+    begins, height = winograd_tables.share(rows, tasks, width), ROWS[width]
+    assert begins[0] == 0 and begins[-1] == rows and len(begins) == tasks + 1
+    assert (begins[1:-1] % height == 0).all()
+    assert np.ptp(-(-np.diff(begins) // height)) <= 1
 
 
 def test_a_nan_reaches_its_tiles_and_no_others():

@@ -167,9 +167,9 @@ def _write_tile(out, y, first, t, begin, end, axes, shape, outputs, grid):
 @inline
 def _tiles(out, source, u, v, y, patch, grid, number, tables):
     """Do one block of tiles: windows to points, products of the points, points to outputs."""
-    axes, shape, outputs, near, cut, places, tile_inputs, tile_outputs = tables
-    g, size, begin = shape[0], lanes(out), number * shape[0].block
-    tiles = min(g.block, g.tiles - begin)
+    axes, shape, outputs, near, cut, places, tile_inputs, tile_outputs, blocks = tables
+    g, size, begin = shape[0], lanes(out), blocks[number]
+    tiles = blocks[number + 1] - begin
     starts, ends = tile_inputs[:tiles], tile_outputs[:tiles]
     for t in range(tiles):
         transform_tile(v, starts[t], source, patch, begin + t, 0, g.inputs, axes, shape, near, cut)
@@ -183,11 +183,11 @@ def _tiles(out, source, u, v, y, patch, grid, number, tables):
 
 @inline
 def _panel(out, w, u, v, y, grid, i, tables, taps):
-    """Do one panel of output vectors for a group of tiles, a part of the sum after another."""
-    axes, shape, outputs, _, _, places, starts, ends = tables
+    """Do one panel of output vectors for a block of tiles, a part of the sum after another."""
+    axes, shape, outputs, _, _, places, starts, ends, blocks = tables
     g, size, panels = shape[0], lanes(out), (len(outputs) + WIDEST - 1) // WIDEST
-    panel, first = i % panels, i // panels * shape[0].block
-    begin, last = panel * WIDEST, min(first + g.block, g.tiles)
+    panel, first, last = i % panels, blocks[i // panels], blocks[i // panels + 1]
+    begin = panel * WIDEST
     end = min(begin + WIDEST, len(outputs))
     columns, inputs = (end - begin) * size, starts[first:last]
     for d in range(0, g.depth, TERMS):
@@ -203,7 +203,7 @@ def _panel(out, w, u, v, y, grid, i, tables, taps):
 @inline
 def _task(stage, i, out, source, w, u, v, y, patch, grid, tables, taps):
     """Do task i of a stage."""
-    axes, shape, outputs, near, cut, _, starts, _ = tables
+    axes, shape, outputs, near, cut, _, starts, _, _ = tables
     g = shape[0]
     if stage == WEIGHTS:
         parts = (g.depth + TERMS - 1) // TERMS
@@ -223,10 +223,10 @@ def _task(stage, i, out, source, w, u, v, y, patch, grid, tables, taps):
 @parallel
 def _run(
     stage, count, out, source, w, u, v, y, patches, grids, axes, shape, outputs, near, cut,
-    places, taps, starts, ends,
+    places, taps, starts, ends, blocks,
 ):  # fmt: skip
     for i in prange(count):
-        tables, k = (axes, shape, outputs, near, cut, places, starts, ends), get_thread_id()
+        tables, k = (axes, shape, outputs, near, cut, places, starts, ends, blocks), get_thread_id()
         # Weights or windows have one row, for all threads to share, or one row each.
         mine = u[min(k, len(u) - 1)], v[min(k, len(v) - 1)], y[k], patches[k], grids[k]
         _task(stage, np.int64(i), out, source, w, *mine, tables, taps)
@@ -240,6 +240,6 @@ def winograd(out, source, w, tables):
             for name, (rows, size) in zip(SCRATCH, tables.memory, strict=True)
         ]
         grids = scratch("winograd grid", started_threads(), _GRID * float32_lanes(), out.dtype)
-        arguments = flat(out), flat(source), flat(w), *memory, grids, *tables[:9]
+        arguments = flat(out), flat(source), flat(w), *memory, grids, *tables[:10]
         for stage, count in zip(tables.stages, tables.counts, strict=True):
             _run(stage, count, *arguments)

@@ -29,11 +29,11 @@ WEIGHTS, TILES, WINDOWS, PANELS = range(4)
 # and all points, 0.6 MB.
 TERMS = 64
 
-# A tile sums over `depth` pairs of part and channel, which it holds in `inputs` vectors; `block` of
-# them are done at once. It touches `reach` numbers of the source. Transformed weights, inputs and
-# outputs of successive points lie as far apart as the last three say.
+# A tile sums over `depth` pairs of part and channel, which it holds in `inputs` vectors. It touches
+# `reach` numbers of the source. Transformed weights, inputs and outputs of successive points lie as
+# far apart as the last three say.
 SHAPE = record(
-    "scheme points m r tiles block depth inputs source target weight_step reach"
+    "scheme points m r tiles depth inputs source target weight_step reach"
     " weights_apart inputs_apart outputs_apart"
 )
 
@@ -48,7 +48,7 @@ class Tables(NamedTuple):
     near[i] and cut[i] say where input vector i lies in the source and in a patch copied from it,
     places[d] where the sum's term d is among a tile's inputs, and taps[d, phase] where its r * r
     weights are, -1 for none. Tile t of a block holds its inputs from tile_inputs[t] on and its
-    outputs from tile_outputs[t] on.
+    outputs from tile_outputs[t] on; block b begins at tile blocks[b].
     """
 
     axes: np.ndarray
@@ -60,6 +60,7 @@ class Tables(NamedTuple):
     taps: np.ndarray
     tile_inputs: np.ndarray
     tile_outputs: np.ndarray
+    blocks: np.ndarray
     memory: tuple  # rows and numbers per row of weights, windows, outputs and patches
     stages: tuple
     counts: tuple  # of the tasks in each stage
@@ -116,9 +117,13 @@ def apart(size):
 
 
 def share(rows, tasks, width):
-    """Cut rows of a product into whole tiles of it: 43 rows at a time would take as long as 48."""
+    """Deal rows of a product to tasks, in whole tiles of the product: where each begins.
+
+    43 rows at a time would take as long as 48.
+    """
     height = ROWS[min(WIDEST, width)]
-    return -(-rows // (tasks * height)) * height
+    units = -(-rows // height)
+    return np.minimum(rows, np.arange(tasks + 1) * units // tasks * height)
 
 
 # Numbers that the tiles done at once may take, which L2 holds beside the weights: the fastest of 12
@@ -127,34 +132,33 @@ TILES_AT_ONCE = 256 * 1024
 LARGE = 384 * 1024
 
 
-def _block(points, tiles, depth, inputs, outputs, lanes, threads):
-    """Choose how many tiles are done at once, the same for all tasks."""
+def _tasks(points, tiles, depth, inputs, outputs, threads):
+    """Choose to how many tasks the tiles are dealt: the same number for each thread."""
     block = max(24, min(96, TILES_AT_ONCE // (points**2 * (inputs + outputs)) // 24 * 24))
     if points**2 * depth * outputs > LARGE:
         block = max(48, block)
     tasks = -(-tiles // block)
-    if tasks < 8 * threads:
-        tasks = -(-tasks // threads) * threads
-    return min(tiles, share(tiles, tasks, outputs // lanes))
+    return -(-tasks // threads) * threads if tasks < 8 * threads else tasks
 
 
 def _plan(points, tiles, depth, inputs, outputs, lanes, threads):
-    """Choose the order of the work: tiles at once, distances of points, copies, stages, tasks.
+    """Choose the order of the work: blocks of tiles, distances of points, copies, stages, tasks.
 
     Tiles of one point lie side by side, for `product` reads them so.
     """
-    panel, most = WIDEST * lanes, started_threads()
+    panel, most, vectors = WIDEST * lanes, started_threads(), outputs // lanes
     panels = -(-outputs // panel)
     if 4 * depth * outputs > tiles * (inputs + outputs):
         width, groups = min(panel, outputs), max(1, min(-(-threads // panels), tiles // 24))
-        block = -(-tiles // groups)
-        sizes, rows = (TERMS * width, tiles * inputs, block * width), (most, 1, most)
-        counts = tiles, panels * -(-tiles // block)
-        return block, width, sizes, rows, (WINDOWS, PANELS), counts
-    block = _block(points, tiles, depth, inputs, outputs, lanes, threads)
+        blocks = share(tiles, groups, vectors)
+        sizes = TERMS * width, tiles * inputs, int(np.diff(blocks).max()) * width
+        return blocks, width, sizes, (most, 1, most), (WINDOWS, PANELS), (tiles, panels * groups)
+    tasks = _tasks(points, tiles, depth, inputs, outputs, threads)
+    blocks = share(tiles, tasks, vectors)
+    block = int(np.diff(blocks).max())
     sizes, rows = (depth * outputs, block * inputs, block * outputs), (1, most, most)
-    counts = panels * -(-depth // TERMS), -(-tiles // block)
-    return block, outputs, sizes, rows, (WEIGHTS, TILES), counts
+    counts = panels * -(-depth // TERMS), tasks
+    return blocks, outputs, sizes, rows, (WEIGHTS, TILES), counts
 
 
 def _build(images, axes, channels, w_shape, reduction_step, scheme, lanes, threads):
@@ -176,14 +180,14 @@ def _build(images, axes, channels, w_shape, reduction_step, scheme, lanes, threa
     tiles, outs = images * int(record["tiles"].prod()), len(outputs) * lanes
     terms, inputs = len(places), len(near)
     numbers = inputs * lanes
-    block, width, sizes, rows, stages, counts = _plan(
+    blocks, width, sizes, rows, stages, counts = _plan(
         points, tiles, terms, numbers, outs, lanes, threads
     )
     sizes = [apart(size) for size in sizes]
     memory = ((number, points**2 * size) for number, size in zip(rows, sizes, strict=True))
     last = (points - 1) * (record["step"][0] * np.array(lines) + record["step"][1] * source)
     reach, patch = (int(v.max() + l + lanes) for v, l in zip((near, cut), last, strict=True))
-    shape = scheme, points, m, r, tiles, block, terms, inputs, source, target, weight_step, reach
+    shape = scheme, points, m, r, tiles, terms, inputs, source, target, weight_step, reach
     return Tables(
         record,
         np.array([(*shape, *sizes)], SHAPE),
@@ -192,8 +196,9 @@ def _build(images, axes, channels, w_shape, reduction_step, scheme, lanes, threa
         cut,
         places,
         _taps(taps, w_shape, depth, reduction_step),
-        np.arange(tiles if PANELS in stages else block) * numbers,
-        np.arange(block) * width,
+        np.arange(tiles) * numbers,
+        np.arange(tiles) * width,
+        blocks,
         (*memory, (started_threads(), patch)),
         stages,
         counts,
