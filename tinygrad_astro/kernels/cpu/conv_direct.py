@@ -10,7 +10,7 @@ from numba import get_thread_id, prange
 
 from .product import BLOCK, WIDEST, product
 from .scratch import in_use, scratch
-from .simd import clear, copy, float32_lanes, lanes, transpose
+from .simd import clear, copy, fence, float32_lanes, lanes, may_pass, transpose
 from .target import inline, parallel, started_threads, threads_for
 from .windows import copy_window, flat
 
@@ -107,7 +107,9 @@ def _columns(out, to, ends, seen, first, begins, steps, w, rows, shift, pack, be
         for panel in range(begin, end, wide):
             columns, at = min(wide, end - panel), shift + panel * c.weight_step
             _pack_panel(pack, 0, w, lines, at, c.weight_step, columns)
-            product(out, to + panel, ends, seen, first, begins, some, pack, 0, columns, s > 0)
+            product(
+                out, to + panel, ends, seen, first, begins, some, pack, 0, columns, s > 0, False
+            )
 
 
 @inline
@@ -119,6 +121,7 @@ def _walk_task(out, source, w, packed, pack, window, task, tables):
     end = min(c.columns, begin + job.split)
     n, u, v = block_at(task // job.splits, axes)
     seen, first = open_window(window, source, n, u, v, axes, channels, job.copied)
+    past = may_pass(out, c.target) and c.columns % lanes(out) == 0
     for group in range(c.groups):
         for f in phases:
             i, j = u * rows.spread + f.row, v * columns.spread + f.column
@@ -130,12 +133,17 @@ def _walk_task(out, source, w, packed, pack, window, task, tables):
                 panel = (group * len(steps) + f.first_step) * whole(c.columns, lanes(out))
                 panel += begin * f.depth
                 some, width = steps[taps], end - begin
-                product(out, to + begin, ends, seen, at, begins, some, packed, panel, width, False)
+                last = past and f.depth <= BLOCK
+                product(
+                    out, to + begin, ends, seen, at, begins, some, packed, panel, width, False, last
+                )
             else:
                 some, lines, shift = steps[taps], weights[taps], group * c.weight_shift
                 _columns(
                     out, to, ends, seen, at, begins, some, w, lines, shift, pack, begin, end, c
                 )
+    if past:
+        fence()
 
 
 @parallel

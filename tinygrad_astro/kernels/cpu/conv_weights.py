@@ -67,6 +67,7 @@ def _add_block(partial, x, g, window, packed, number, begin, end, fresh, copied,
             panel,
             c.columns,
             not fresh,
+            False,
         )
 
 

@@ -19,6 +19,7 @@ from .simd import (
     lanes_of,
     masked_store,
     registers,
+    store_vector_past,
 )
 from .target import inline
 
@@ -43,7 +44,7 @@ def _write_tile(function, rows, width, vector):
     that there is no second loop for the edge; every load comes before the first store, so that
     the repeated rows all write the same.
     """
-    out, out_rows, a, a_rows, steps, b, count, depth, columns, add = function.args
+    out, out_rows, a, a_rows, steps, b, count, depth, columns, add, past = function.args
     index, size, align = count.type, vector.count, 4 if vector.element == ir.FloatType() else 8
     start, loop, end = (function.append_basic_block(name) for name in ("start", "loop", "end"))
 
@@ -106,8 +107,13 @@ def _write_tile(function, rows, width, vector):
             old = [[read(row[v], v) for v in range(width)] for row in targets]
             pairs = [zip(*both, strict=True) for both in zip(grown, old, strict=True)]
             write([[builder.fadd(*pair) for pair in row] for row in pairs])
-        with fresh:
-            write(grown)
+        with fresh, builder.if_else(past) as (passing, ordinary):
+            with passing:
+                for row, value in zip(targets, grown, strict=True):
+                    for v in range(width):
+                        store_vector_past(builder, value[v], row[v])
+            with ordinary:
+                write(grown)
     builder.ret_void()
 
 
@@ -117,7 +123,8 @@ def _tile_function(module, element, width, size):
     name = f"tile_{element}_{rows}x{width}x{size}"
     if name not in module.globals:
         numbers, table = element.as_pointer(), index.as_pointer()
-        arguments = [numbers, table, numbers, table, table, numbers, *[index] * 3, ir.IntType(1)]
+        flags = [ir.IntType(1)] * 2
+        arguments = [numbers, table, numbers, table, table, numbers, *[index] * 3, *flags]
         function = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name)
         function.linkage = "linkonce_odr"
         function.attributes.add("noinline")
@@ -127,8 +134,9 @@ def _tile_function(module, element, width, size):
 
 @intrinsic
 def _tile(
-    typing, width, out, i, out_rows, t, a, j, a_rows, steps, s, b, k, count, depth, columns, add
-):
+    typing, width, out, i, out_rows, t, a, j, a_rows, steps, s, b, k, count, depth, columns, add,
+    past,
+):  # fmt: skip
     """Compute one tile, `width` vectors wide, from out[i], out_rows[t], a[j], steps[s] and b[k]."""
     n = types.intp
     arrays = out, n, out_rows, n, a, n, a_rows, steps, n, b, n
@@ -153,15 +161,16 @@ def _tile(
         builder.position_at_end(end)
         return context.get_dummy_value()
 
-    return types.void(n, *arrays, n, n, n, types.boolean), build
+    return types.void(n, *arrays, n, n, n, types.boolean, types.boolean), build
 
 
 @inline
-def product(out, out_first, out_rows, a, a_first, a_rows, steps, b, b_first, columns, add):
+def product(out, out_first, out_rows, a, a_first, a_rows, steps, b, b_first, columns, add, past):
     """out[out_rows[t] + j] (+)= sum_s a[a_rows[t] + steps[s]] * b[s, j], from the given firsts on.
 
     `b` is cut into panels WIDEST vectors wide, each with its rows one after another; the last
-    panel is as narrow as the columns allow, and whole vectors of it are readable.
+    panel is as narrow as the columns allow, and whole vectors of it are readable. With `past`, sums
+    go past the caches, as `may_pass` allows: of one block, in whole vectors.
     """
     size, rows, depth = lanes(out), len(a_rows), len(steps)
     if depth == 0 and not add:
@@ -192,4 +201,5 @@ def product(out, out_first, out_rows, a, a_first, a_rows, steps, b, b_first, col
                     min(block, depth - s),
                     columns - first,
                     add or s > 0,
+                    past,
                 )

@@ -101,6 +101,13 @@ def masked_store(builder, value, pointer, mask):
     call_llvm(builder, "llvm.masked.store.{}.p0", value.type, ir.VoidType(), arguments)
 
 
+def store_vector_past(builder, value, pointer):
+    """Write the LLVM that stores a vector past the caches, to the start of a cache line."""
+    width = 32 if value.type.element == ir.FloatType() else 64
+    line = builder.store(value, pointer, align=value.type.count * width // 8)
+    line.set_metadata("nontemporal", builder.module.add_metadata([ir.IntType(32)(1)]))
+
+
 @intrinsic
 def lanes(typing, array):
     """Count the lanes of a vector loaded from `array`: a constant in compiled code."""
@@ -137,9 +144,9 @@ def store_past(typing, array, index, vector):
     """Write a vector to memory past the caches; see `may_pass` for when, and `fence` after it."""
 
     def build(context, builder, signature, args):
-        pointer = address(context, builder, array, *args[:2], args[2].type)
-        line = builder.store(args[2], pointer, align=vector.lanes * vector.dtype.bitwidth // 8)
-        line.set_metadata("nontemporal", builder.module.add_metadata([ir.IntType(32)(1)]))
+        store_vector_past(
+            builder, args[2], address(context, builder, array, *args[:2], args[2].type)
+        )
         return context.get_dummy_value()
 
     return types.void(array, types.intp, vector), build

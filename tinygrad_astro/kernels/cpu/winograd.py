@@ -176,7 +176,7 @@ def _tiles(out, source, u, v, y, patch, grid, number, tables):
     columns = len(outputs) * size
     for x in range(g.points**2):
         to, at, weights = x * g.outputs_apart, x * g.inputs_apart, x * g.weights_apart
-        product(y, to, ends, v, at, starts, places, u, weights, columns, False)
+        product(y, to, ends, v, at, starts, places, u, weights, columns, False, False)
     for t in range(tiles):
         _write_tile(out, y, ends[t], begin + t, 0, len(outputs), axes, shape, outputs, grid)
 
@@ -195,7 +195,7 @@ def _panel(out, w, u, v, y, grid, i, tables, taps):
         some = places[d : d + TERMS]
         for x in range(g.points**2):
             to, at, weights = x * g.outputs_apart, x * g.inputs_apart, x * g.weights_apart
-            product(y, to, ends, v, at, inputs, some, u, weights, columns, d > 0)
+            product(y, to, ends, v, at, inputs, some, u, weights, columns, d > 0, False)
     for t in range(first, last):
         _write_tile(out, y, ends[t - first], t, begin, end, axes, shape, outputs, grid)
 

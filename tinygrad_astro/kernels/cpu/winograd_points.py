@@ -19,7 +19,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .simd import address, call_llvm, lanes_of
+from .simd import address, call_llvm, lanes_of, store_vector_past
 
 # The finite points, 0 and pairs of opposites; infinity is the last of the 6 or 8. Relative errors
 # of outputs in float32, 64 channels: 0.8e-6 with 2/3 and 3/2, 1.9e-6 with the textbook's 1 and 2;
@@ -99,9 +99,10 @@ def _two_axes(module, name, matrix, element, size, past):
     def line(source, target, past=False):
         values = [builder.load(place, align=4) for place in source]
         for place, value in zip(target, _apply(builder, matrix, values), strict=True):
-            stored = builder.store(value, place, align=4 * size if past else 4)
             if past:
-                stored.set_metadata("nontemporal", module.add_metadata([ir.IntType(32)(1)]))
+                store_vector_past(builder, value, place)
+            else:
+                builder.store(value, place, align=4)
 
     with cgutils.for_range(builder, index(columns)) as loop:
         source = vectors(a, builder.mul(loop.index, a_column), a_row, columns)

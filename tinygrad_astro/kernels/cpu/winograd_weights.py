@@ -58,7 +58,7 @@ def _add_tiles(sums, x, g, v, y, patch, first, tiles, begin, end, fresh, job, ta
     some, terms, depth = rows[begin:end], places[begin:end], starts[:tiles]
     for p in range(s.points**2):
         to, at, weights = p * job.sums, p * s.inputs_apart, p * job.y
-        product(sums, to, some, v, at, terms, depth, y, weights, columns, not fresh)
+        product(sums, to, some, v, at, terms, depth, y, weights, columns, not fresh, False)
 
 
 @inline
@@ -92,7 +92,7 @@ def _panel(out, sums, v, y, grid, i, job, tables, taps):
     some, terms = rows[: end - begin], places[begin:end]
     for p in range(s.points**2):
         to, at, weights = p * job.sums, p * s.inputs_apart, p * job.y + panel * s.tiles * size
-        product(sums[0], to, some, v, at, terms, starts, y, weights, width * size, False)
+        product(sums[0], to, some, v, at, terms, starts, y, weights, width * size, False, False)
     for d in range(begin, end):
         for k in range(width):
             place = rows[d - begin] + k * size
