@@ -21,6 +21,7 @@ LOSSES = {
     "scce_logits": losses.SparseCategoricalCrossentropy(True),
     "binary_focal": losses.BinaryFocalCrossentropy(True, 0.3),
     "focal": losses.CategoricalFocalCrossentropy(0.3),
+    "focal by class": losses.CategoricalFocalCrossentropy([0.3, 0.5, 0.2]),
     "dice": losses.Dice(),
     "jaccard": losses.Jaccard(axis=(1, 2)),
     "tversky": losses.Tversky(0.3, 0.7, axis=(1, 2, 3)),
