@@ -6,7 +6,8 @@ import pytest
 from tinygrad_astro.kernels.cpu import norm, rows
 from tinygrad_astro.kernels.cpu.conv import conv, conv_input_grad
 from tinygrad_astro.kernels.cpu.memory import empty
-from tinygrad_astro.kernels.cpu.simd import float32_lanes, may_pass
+from tinygrad_astro.kernels.cpu.past import may_pass
+from tinygrad_astro.kernels.cpu.simd import float32_lanes
 from tinygrad_astro.kernels.cpu.target import serial
 
 PIXELS = 1, 130, 131  # 17,030 pixels: 4.2 MiB of 64 channels

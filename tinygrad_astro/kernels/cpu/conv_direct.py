@@ -8,9 +8,10 @@ have the same bits on any number of threads.
 import numpy as np
 from numba import get_thread_id, prange
 
+from .past import fence, may_pass
 from .product import BLOCK, WIDEST, product
 from .scratch import in_use, scratch
-from .simd import clear, copy, fence, float32_lanes, lanes, may_pass, transpose
+from .simd import clear, copy, float32_lanes, lanes, transpose
 from .target import inline, parallel, started_threads, threads_for
 from .windows import copy_window, flat
 
@@ -23,27 +24,26 @@ def whole(number, unit):
 
 @inline
 def _pack_panel(packed, first, w, row_starts, shift, step, columns):
-    """Copy columns of weights `step` apart as a panel for `product`, its last vector filled up."""
+    """Copy columns of weights `step` apart as a panel for `product`, its last vector filled up.
+
+    Rows that lie side by side are turned as many at a time as a vector has lanes.
+    """
     size, width, count = lanes(w), whole(columns, lanes(w)), len(row_starts)
-    s = 0
-    while s < count:
-        row, to = row_starts[s] + shift, first + s * width
-        if step == 1:
-            copy(packed, to, w, row, columns)
-        elif s + size <= count and row_starts[s + size - 1] == row_starts[s] + size - 1:
-            for j in range(0, columns - size + 1, size):
+    for begin in range(0, count, size):
+        end, row, to = min(begin + size, count), row_starts[begin] + shift, first + begin * width
+        turned = 0
+        if step > 1 and end == begin + size and row_starts[end - 1] == row_starts[begin] + size - 1:
+            turned = columns // size * size
+            for j in range(0, turned, size):
                 transpose(packed, to + j, width, w, row + j * step, step)
-            for i in range(size):
-                for j in range(columns // size * size, columns):
-                    packed[to + i * width + j] = w[row + i + j * step]
-                clear(packed, to + i * width + columns, width - columns)
-            s += size
-            continue
-        else:
-            for j in range(columns):
-                packed[to + j] = w[row + j * step]
-        clear(packed, to + columns, width - columns)
-        s += 1
+        for s in range(begin, end):
+            row, to = row_starts[s] + shift, first + s * width
+            if step == 1:
+                copy(packed, to, w, row, columns)
+            else:
+                for j in range(turned, columns):
+                    packed[to + j] = w[row + j * step]
+            clear(packed, to + columns, width - columns)
 
 
 @inline
@@ -96,20 +96,19 @@ def count_pixels(f, n, u, v, axes):
 
 
 @inline
-def _columns(out, to, ends, seen, first, begins, steps, w, rows, shift, pack, begin, end, c):
+def _columns(target, windows, w, rows, shift, pack, begin, end, step):
     """Compute columns `begin` to `end` of a group for some pixels, packing weights on the way.
 
     They are read in the order of memory: as many as there may be, nobody else reads them.
     """
+    (out, to, ends), (seen, first, begins, steps) = target, windows
     wide = WIDEST * lanes(out)
     for s in range(0, len(steps), BLOCK):
         some, lines = steps[s : s + BLOCK], rows[s : s + BLOCK]
         for panel in range(begin, end, wide):
-            columns, at = min(wide, end - panel), shift + panel * c.weight_step
-            _pack_panel(pack, 0, w, lines, at, c.weight_step, columns)
-            product(
-                out, to + panel, ends, seen, first, begins, some, pack, 0, columns, s > 0, False
-            )
+            columns, at, add = min(wide, end - panel), shift + panel * step, s > 0
+            _pack_panel(pack, 0, w, lines, at, step, columns)
+            product(out, to + panel, ends, seen, first, begins, some, pack, 0, columns, add, False)
 
 
 @inline
@@ -129,19 +128,16 @@ def _walk_task(out, source, w, packed, pack, window, task, tables):
             stop = f.first_pixel + count_pixels(f, n, u, v, axes)
             ends, begins = targets[f.first_pixel : stop], starts[f.first_pixel : stop]
             taps, at = slice(f.first_step, f.first_step + f.depth), first + group * c.source_shift
+            some = steps[taps]
             if job.packed or f.depth == 0:
                 panel = (group * len(steps) + f.first_step) * whole(c.columns, lanes(out))
-                panel += begin * f.depth
-                some, width = steps[taps], end - begin
-                last = past and f.depth <= BLOCK
-                product(
-                    out, to + begin, ends, seen, at, begins, some, packed, panel, width, False, last
-                )
+                panel, width, last = panel + begin * f.depth, end - begin, past and f.depth <= BLOCK
+                to += begin
+                product(out, to, ends, seen, at, begins, some, packed, panel, width, False, last)
             else:
-                some, lines, shift = steps[taps], weights[taps], group * c.weight_shift
-                _columns(
-                    out, to, ends, seen, at, begins, some, w, lines, shift, pack, begin, end, c
-                )
+                target, windows = (out, to, ends), (seen, at, begins, some)
+                shift, step = group * c.weight_shift, c.weight_step
+                _columns(target, windows, w, weights[taps], shift, pack, begin, end, step)
     if past:
         fence()
 
@@ -155,10 +151,8 @@ def _run(
         if stage == 0:
             _pack_weights(packed[0], w, np.int64(i), channels, phases, weights)
         else:
-            tables, k = (
-                (axes, channels, phases, steps, weights, starts, targets, work),
-                get_thread_id(),
-            )
+            tables = axes, channels, phases, steps, weights, starts, targets, work
+            k = get_thread_id()
             _walk_task(out, source, w, packed[0], packs[k], windows[k], np.int64(i), tables)
 
 

@@ -7,19 +7,8 @@ import numpy as np
 from numba import prange
 
 from .chunks import fold, launch, rows_per_chunk, tile_length, tiled
-from .simd import (
-    add_to,
-    choose,
-    fence,
-    lanes,
-    load,
-    may_pass,
-    multiply_add,
-    splat,
-    store,
-    store_past,
-    widen,
-)
+from .past import fence, may_pass, store_past
+from .simd import add_to, choose, lanes, load, multiply_add, splat, store, widen
 from .target import inline, parallel, serial
 
 ACTIVATIONS = {"linear": False, "relu": True}

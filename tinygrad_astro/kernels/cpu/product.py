@@ -10,17 +10,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from .simd import (
-    address,
-    call_llvm,
-    copy_to_lanes,
-    first_lanes,
-    lanes,
-    lanes_of,
-    masked_store,
-    registers,
-    store_vector_past,
-)
+from .llvm import address, call_llvm, copy_to_lanes, first_lanes, masked_store, store_past
+from .simd import lanes, lanes_of, registers
 from .target import inline
 
 # Rows of a tile by its width in vectors. rows * width sums, `width` weights and a factor must fit
@@ -111,7 +102,7 @@ def _write_tile(function, rows, width, vector):
             with passing:
                 for row, value in zip(targets, grown, strict=True):
                     for v in range(width):
-                        store_vector_past(builder, value[v], row[v])
+                        store_past(builder, value[v], row[v])
             with ordinary:
                 write(grown)
     builder.ret_void()

@@ -8,7 +8,8 @@ import numpy as np
 from numba import prange
 
 from .memory import SMALLEST, empty
-from .simd import copy, fence, lanes, load, may_pass, store, store_past
+from .past import fence, may_pass, store_past
+from .simd import copy, lanes, load, store
 from .target import inline, parallel
 
 # Numbers that one task copies: a quarter of a second-level cache.

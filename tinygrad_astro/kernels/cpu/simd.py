@@ -18,9 +18,9 @@ import platform
 import llvmlite.binding
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
+from .llvm import address, call_llvm, copy_to_lanes, first_lanes, masked_store
 from .target import inline
 
 
@@ -66,48 +66,6 @@ class _VectorModel(models.PrimitiveModel):
         super().__init__(manager, vector, ir.VectorType(element, vector.lanes))
 
 
-def address(context, builder, array_type, array, index, pointee=None):
-    """Point to element `index` of a flat array, as to a `pointee` that starts there."""
-    data = context.make_array(array_type)(context, builder, array).data
-    element = builder.gep(data, [index])
-    return builder.bitcast(element, pointee.as_pointer()) if pointee else element
-
-
-def copy_to_lanes(builder, scalar, lanes):
-    """Write the LLVM for a vector of `lanes` copies of one number."""
-    vector = ir.VectorType(scalar.type, lanes)
-    one = builder.insert_element(vector(ir.Undefined), scalar, ir.IntType(32)(0))
-    zeros = ir.VectorType(ir.IntType(32), lanes)([0] * lanes)
-    return builder.shuffle_vector(one, vector(ir.Undefined), zeros)
-
-
-def first_lanes(builder, count, lanes):
-    """Write the LLVM for the mask of the lanes with a number below `count`."""
-    numbers = ir.VectorType(count.type, lanes)(list(range(lanes)))
-    return builder.icmp_signed("<", numbers, copy_to_lanes(builder, count, lanes))
-
-
-def call_llvm(builder, name, vector, result, arguments):
-    """Call the LLVM intrinsic `name` in the variant for `vector`, such as v16f32."""
-    bits = 32 if vector.element == ir.FloatType() else 64
-    full = name.format(f"v{vector.count}f{bits}")
-    kind = ir.FunctionType(result, [argument.type for argument in arguments])
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, full), arguments)
-
-
-def masked_store(builder, value, pointer, mask):
-    """Write the LLVM that stores the lanes of `value` chosen by `mask` and touches no others."""
-    arguments = [value, pointer, ir.IntType(32)(4), mask]
-    call_llvm(builder, "llvm.masked.store.{}.p0", value.type, ir.VoidType(), arguments)
-
-
-def store_vector_past(builder, value, pointer):
-    """Write the LLVM that stores a vector past the caches, to the start of a cache line."""
-    width = 32 if value.type.element == ir.FloatType() else 64
-    line = builder.store(value, pointer, align=value.type.count * width // 8)
-    line.set_metadata("nontemporal", builder.module.add_metadata([ir.IntType(32)(1)]))
-
-
 @intrinsic
 def lanes(typing, array):
     """Count the lanes of a vector loaded from `array`: a constant in compiled code."""
@@ -137,30 +95,6 @@ def store(typing, array, index, vector):
         return context.get_dummy_value()
 
     return types.void(array, types.intp, vector), build
-
-
-@intrinsic
-def store_past(typing, array, index, vector):
-    """Write a vector to memory past the caches; see `may_pass` for when, and `fence` after it."""
-
-    def build(context, builder, signature, args):
-        store_vector_past(
-            builder, args[2], address(context, builder, array, *args[:2], args[2].type)
-        )
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, vector), build
-
-
-@intrinsic
-def fence(typing):
-    """Wait until all that `store_past` wrote is in memory, where other threads see it."""
-
-    def build(context, builder, signature, args):
-        builder.fence("seq_cst")
-        return context.get_dummy_value()
-
-    return types.void(), build
 
 
 @intrinsic
@@ -290,21 +224,6 @@ def _lane_by_lane(symbol, instruction):
 _lane_by_lane(operator.add, "fadd")
 _lane_by_lane(operator.sub, "fsub")
 _lane_by_lane(operator.mul, "fmul")
-
-
-# Bytes from which on a result is more likely to be driven out of the caches than to be read there.
-_LARGE = 4 << 20
-
-
-@inline
-def may_pass(out, step):
-    """Tell whether to write a flat array past the caches, in vectors that start at whole `steps`.
-
-    An ordinary store reads its line from memory first. A large result gains by doing without that,
-    but only whole lines can.
-    """
-    lined = out.ctypes.data % (lanes(out) * out.itemsize) == 0 and step % lanes(out) == 0
-    return lined and out.size * out.itemsize >= _LARGE
 
 
 @inline

@@ -13,9 +13,10 @@ and each task does one panel of outputs for many tiles, with its weights transfo
 import numpy as np
 from numba import get_thread_id, prange
 
+from .past import fence, may_pass
 from .product import WIDEST, product
 from .scratch import in_use, scratch
-from .simd import float32_lanes, lanes, load, may_pass, store, store_first, transpose
+from .simd import float32_lanes, lanes, load, store, store_first, transpose
 from .target import inline, parallel, started_threads
 from .windows import copy_window, flat
 from .winograd_points import (
@@ -24,7 +25,7 @@ from .winograd_points import (
     transform_weights,
     transform_window,
 )
-from .winograd_tables import TERMS, TILES, WEIGHTS, WINDOWS
+from .winograd_tables import PANELS, TERMS, TILES, WEIGHTS, WINDOWS
 
 # What the rows of memory are for; the weight gradient, which never runs at the same time, keeps its
 # sums in the place of the weights and its incoming gradients in that of the outputs.
@@ -218,6 +219,8 @@ def _task(stage, i, out, source, w, u, v, y, patch, grid, tables, taps):
         transform_tile(v, starts[i], source, patch, i, 0, g.inputs, axes, shape, near, cut)
     else:
         _panel(out, w, u, v, y, grid, i, tables, taps)
+    if stage in (TILES, PANELS) and may_pass(out, g.target):
+        fence()
 
 
 @parallel

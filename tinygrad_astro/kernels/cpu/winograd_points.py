@@ -19,7 +19,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .simd import address, call_llvm, lanes_of, store_vector_past
+from .llvm import address, call_llvm, store_past
+from .simd import lanes_of
 
 # The finite points, 0 and pairs of opposites; infinity is the last of the 6 or 8. Relative errors
 # of outputs in float32, 64 channels: 0.8e-6 with 2/3 and 3/2, 1.9e-6 with the textbook's 1 and 2;
@@ -100,7 +101,7 @@ def _two_axes(module, name, matrix, element, size, past):
         values = [builder.load(place, align=4) for place in source]
         for place, value in zip(target, _apply(builder, matrix, values), strict=True):
             if past:
-                store_vector_past(builder, value, place)
+                store_past(builder, value, place)
             else:
                 builder.store(value, place, align=4)
 
