@@ -4,9 +4,10 @@
     python benchmarks/bench_cpu.py --threads 2
 
 It prints the tables and writes benchmarks/results/cpu-<threads>.json and .png. Everything runs in
-turns in one process (pairs.py), on as many cores as there are threads. PyTorch runs channels last,
-NCHW and, with --compiled, through torch.compile; the fastest counts. PyTorch and JAX are no
-dependencies of the project: `pip install torch jax`.
+turns in one process (pairs.py), on as many cores as there are threads. PyTorch runs channels last
+and NCHW; the fastest counts. With --compiled the networks alone are timed, with torch.compile among
+the peers, which takes minutes, into compiled-<threads>.json. PyTorch and JAX are no dependencies of
+the project: `pip install torch jax`.
 """
 
 import argparse
@@ -104,11 +105,25 @@ def draw(report, path):
     figure.savefig(path, dpi=110)
 
 
+def time_the_rest(options):
+    """Time fresh processes and convolutions."""
+    processes = time_processes(options.toy)
+    peak, convolutions = time_convolutions(options.seconds / 4, options.toy)
+    means = {what: geometric_mean(convolutions, what) for what in ("forward", "backward")}
+    print(f"convolutions, geometric means: {means}; measured peak {peak:.0f} GFLOP/s")
+    return {
+        "peak_gflops": peak,
+        "processes": processes,
+        "convolutions": convolutions,
+        "geometric_means": means,
+    }
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=8.0, help="per row")
-    parser.add_argument("--compiled", action="store_true", help="torch.compile too (minutes)")
+    parser.add_argument("--compiled", action="store_true", help="networks, torch.compile too")
     parser.add_argument("--toy", action="store_true", help="small sizes: does it run at all?")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
@@ -123,25 +138,18 @@ def main(arguments=None):
     torch.set_num_threads(options.threads)
     print(f"{'':46s} {'ours':>8s}    {'peer':>8s}      ratio (quartiles)")
     networks = time_networks(options.seconds, options.compiled, options.toy)
-    processes = time_processes(options.toy)
-    peak, convolutions = time_convolutions(options.seconds / 4, options.toy)
-    means = {what: geometric_mean(convolutions, what) for what in ("forward", "backward")}
-    print(f"convolutions, geometric means: {means}; measured peak {peak:.0f} GFLOP/s")
     report = {
         "machine": machine(),
         "torch": torch.__version__,
         "threads": options.threads,
-        "compiled": options.compiled,
-        "peak_gflops": peak,
         "networks": networks,
-        "processes": processes,
-        "convolutions": convolutions,
-        "geometric_means": means,
     }
     options.out.mkdir(parents=True, exist_ok=True)
-    path = options.out / f"cpu-{options.threads}.json"
+    path = options.out / f"{'compiled' if options.compiled else 'cpu'}-{options.threads}.json"
+    if not options.compiled:
+        report |= time_the_rest(options)
+        draw(report, path.with_suffix(".png"))
     path.write_text(json.dumps(report, indent=1) + "\n")
-    draw(report, path.with_suffix(".png"))
     print(f"written to {path}")
 
 

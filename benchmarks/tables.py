@@ -37,8 +37,25 @@ def rates(report):
     return "\n".join(lines)
 
 
+def found(pattern):
+    """Read results by name, in the order of threads."""
+    return [json.loads(p.read_text()) for p in sorted((FOLDER / "results").glob(pattern))]
+
+
+def with_compiled(reports):
+    """The networks once more, where torch.compile was among the peers."""
+    if not reports:
+        return "With `torch.compile` among the peers: not measured."
+    rows = [row for report in reports for row in report["networks"].values()]
+    faster = [row for row in rows if row["peer"].startswith("compiled")]
+    return (
+        f"With `torch.compile` among the peers (`--compiled`), the fastest in {len(faster)} of "
+        f"{len(rows)}:\n\n{table(reports, 'networks', 'work')}"
+    )
+
+
 def tables():
-    reports = [json.loads(p.read_text()) for p in sorted((FOLDER / "results").glob("cpu-*.json"))]
+    reports = found("cpu-*.json")
     if not reports:
         raise SystemExit("no benchmarks/results/cpu-*.json: run benchmarks/bench_cpu.py first")
     one = reports[0]
@@ -54,6 +71,7 @@ def tables():
             f"{machine['numpy']}, Numba {machine['numba']}, PyTorch {one['torch']}. A ratio is the "
             "fastest peer's time divided by ours: above 1 we are faster.",
             table(reports, "networks", "work"),
+            with_compiled(found("compiled-*.json")),
             table(reports, "processes", "a fresh process"),
             table(reports, "convolutions", "N, C, H, K, k/s"),
             f"Geometric means of the convolutions: {means}.",
