@@ -15,7 +15,7 @@ DEPTH, REPEATS, ATTEMPTS = 128, 20_000, 60
 def _work(threads, out, rows, a, steps, b, columns, repeats):
     for thread in prange(threads):
         for _ in range(repeats):
-            product(out[thread], 0, rows, a, 0, rows, steps, b, 0, columns, False)
+            product(out[thread], 0, rows, a, 0, rows, steps, b, 0, columns, False, False)
 
 
 def peak_gflops():
