@@ -11,35 +11,52 @@ from tinygrad_astro.tensor import tensor
 __all__ = ["PartialConv1D", "PartialConv2D"]
 
 
-class _PartialConv(Masked, Conv):
-    """The mask-normalised convolution, of any rank."""
+class Partial(Masked):
+    """Sums over windows of valid pixels, each times all pixels of its window over the valid ones.
 
-    def call(self, inputs, valid):
+    A subclass stands before the layer of the plain sums and defines `sums(x)`, without bias, and
+    `counts(good)`, the valid pixels behind each sum and all that could be there.
+    """
+
+    def scaled_sums(self, inputs, valid):
+        """Give the values and their mask: what the layer's `call` gives."""
         x, good = self.hidden(inputs, valid)
-        geometry = (self.strides, self.padding, self.dilation_rate)
         with no_grad():
-            count, window = self._count(good, geometry)
+            count, whole = self.counts(good)
             seen = ops.greater(count, 0.0)
-            factor = ops.where(seen, window / ops.maximum(count, 1.0), 0.0)
-        summed = ops.conv(x, self.kernel, *geometry, self.groups) * factor
-        outputs = activations.with_bias(summed, self.bias, self.activation)
+            factor = ops.where(seen, whole / ops.maximum(count, 1.0), 0.0)
+        outputs = activations.with_bias(self.sums(x) * factor, self.bias, self.activation)
         return [ops.where(seen, outputs, 0.0), seen.astype(outputs.dtype)]
 
-    def _count(self, good, geometry):
-        """Count the valid pixels of each window, and give the size of a window.
-
-        Outputs of one group see the same pixels, and so do all where the mask has one channel.
-        """
-        channels = good.shape[-1]
-        groups = self.groups if channels > 1 else 1
-        shape = (*self.kernel_size, channels // groups, 1 if groups == 1 else self.filters)
+    @staticmethod
+    def counted(sum_windows, good, shape):
+        """Count with a kernel of ones: whole numbers, whatever a fast transform rounds."""
         ones = ops.broadcast_to(tensor(1.0, good.dtype, good.device), shape)
-        count = ops.conv(good, ones, *geometry, groups)
-        # Whole numbers, whatever a fast transform rounds.
-        return ops.floor(count + 0.5), float(math.prod(shape[:-1]))
+        return ops.floor(sum_windows(good, ones) + 0.5)
 
     def multiply_adds(self, input_shape, output_shape):
         return super().multiply_adds(input_shape, output_shape[0])
+
+
+class _PartialConv(Partial, Conv):
+    """The mask-normalised convolution, of any rank."""
+
+    def call(self, inputs, valid):
+        return self.scaled_sums(inputs, valid)
+
+    def _sum(self, x, kernel, groups):
+        return ops.conv(x, kernel, self.strides, self.padding, self.dilation_rate, groups)
+
+    def sums(self, x):
+        return self._sum(x, self.kernel, self.groups)
+
+    def counts(self, good):
+        """Outputs of one group see the same pixels; so do all where the mask has one channel."""
+        channels = good.shape[-1]
+        groups = self.groups if channels > 1 else 1
+        shape = (*self.kernel_size, channels // groups, 1 if groups == 1 else self.filters)
+        count = self.counted(lambda x, ones: self._sum(x, ones, groups), good, shape)
+        return count, float(math.prod(shape[:-1]))
 
     def compute_output_shape(self, input_shape, valid_shape):
         self.ensure_built(input_shape, valid_shape)

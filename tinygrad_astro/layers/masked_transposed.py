@@ -5,37 +5,35 @@ See `masked` for what a mask is, and `masked_convolution` for the convolutions.
 
 import numpy as np
 
-from tinygrad_astro import activations, ops, shapes
-from tinygrad_astro.layers.masked import Masked
+from tinygrad_astro import ops, shapes
+from tinygrad_astro.layers.masked_convolution import Partial
 from tinygrad_astro.layers.transposed import ConvTranspose
-from tinygrad_astro.modes import no_grad
 from tinygrad_astro.tensor import tensor
 
 __all__ = ["PartialConv1DTranspose", "PartialConv2DTranspose"]
 
 
-class _PartialConvTranspose(Masked, ConvTranspose):
+class _PartialConvTranspose(Partial, ConvTranspose):
     """The mask-normalised transposed convolution, of any rank."""
 
     def call(self, inputs, valid):
-        x, good = self.hidden(inputs, valid)
-        geometry = (self.strides, self.padding, self.output_padding, self.dilation_rate)
-        with no_grad():
-            count, whole = self._count(good, geometry)
-            seen = ops.greater(count, 0.0)
-            factor = ops.where(seen, whole / ops.maximum(count, 1.0), 0.0)
-        summed = ops.conv_transpose(x, self.kernel, *geometry) * factor
-        outputs = activations.with_bias(summed, self.bias, self.activation)
-        return [ops.where(seen, outputs, 0.0), seen.astype(outputs.dtype)]
+        return self.scaled_sums(inputs, valid)
 
-    def _count(self, good, geometry):
+    def _geometry(self):
+        return self.strides, self.padding, self.output_padding, self.dilation_rate
+
+    def _sum(self, x, kernel):
+        return ops.conv_transpose(x, kernel, *self._geometry())
+
+    def sums(self, x):
+        return self._sum(x, self.kernel)
+
+    def counts(self, good):
         """Count the valid pixels that reach each output, and those that could."""
         channels = good.shape[-1]
         shape = (*self.kernel_size, 1, channels)
-        ones = ops.broadcast_to(tensor(1.0, good.dtype, good.device), shape)
-        # Whole numbers, whatever a fast transform rounds.
-        count = ops.floor(ops.conv_transpose(good, ones, *geometry) + 0.5)
-        (_, *sizes, _), _, pads, _ = shapes.conv_transpose(good.shape, shape, *geometry)
+        count = self.counted(self._sum, good, shape)
+        (_, *sizes, _), _, pads, _ = shapes.conv_transpose(good.shape, shape, *self._geometry())
         whole = np.ones((1, 1))
         for axis, (size, (before, _)) in enumerate(zip(sizes, pads, strict=True)):
             whole = whole[..., None, :] * self._taps(axis, size, before)[:, None]
@@ -49,9 +47,6 @@ class _PartialConvTranspose(Masked, ConvTranspose):
         taps = np.arange(self.kernel_size[axis]) * self.dilation_rate[axis]
         places = np.arange(size)[:, None] + before
         return ((places - taps) % self.strides[axis] == 0).sum(axis=1)
-
-    def multiply_adds(self, input_shape, output_shape):
-        return super().multiply_adds(input_shape, output_shape[0])
 
     def compute_output_shape(self, input_shape, valid_shape):
         self.ensure_built(input_shape, valid_shape)
