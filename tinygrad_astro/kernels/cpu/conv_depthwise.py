@@ -92,10 +92,8 @@ def _add_block(sums, x, g, window, gradients, number, copied, tables):
     n, u, v = block_at(number, axes)
     seen, first = open_window(window, x, n, u, v, axes, channels, copied)
     depth, wide = channels[0].source, whole(channels[0].source, lanes(x))
-    corner, pixels = (
-        _corner(n, u, v, phases[0], axes, depth),
-        count_pixels(phases[0], n, u, v, axes),
-    )
+    corner = _corner(n, u, v, phases[0], axes, depth)
+    pixels = count_pixels(phases[0], n, u, v, axes)
     for t in range(pixels):
         copy(gradients, t * wide, g, corner + targets[t], depth)
         clear(gradients, t * wide + depth, wide - depth)

@@ -7,8 +7,8 @@ import numpy as np
 from numba import prange
 
 from .chunks import fold, launch, rows_per_chunk, tile_length, tiled
-from .past import fence, may_pass, store_past
-from .simd import add_to, choose, lanes, load, multiply_add, splat, store, widen
+from .past import fence, may_pass, put
+from .simd import add_to, choose, lanes, load, multiply_add, splat, widen
 from .target import inline, parallel, serial
 
 ACTIVATIONS = {"linear": False, "relu": True}
@@ -152,10 +152,7 @@ def _batch_norm(out, x, mean, scale, beta, relu, start, stop):
             d = load(x, first + i) - load(centre, i)
             y = multiply_add(d, load(factor, i), load(shift, i))
             y = choose(y, least, zero, y)
-            if past:
-                store_past(out, first + i, y)
-            else:
-                store(out, first + i, y)
+            put(out, first + i, y, past)
         for i in range(whole, count):
             value = (x[first + i] - centre[i]) * factor[i] + shift[i]
             out[first + i] = 0 if value <= floor else value
@@ -232,10 +229,7 @@ def _input_grad(out, g, x, mean, scale, beta, relu, average, slope, start, stop)
             pre = multiply_add(d, scales, load(shift, i))
             h = choose(pre, least, zero, load(g, first + i))
             y = scales * (h - load(level, i) - d * load(tilt, i))
-            if past:
-                store_past(out, first + i, y)
-            else:
-                store(out, first + i, y)
+            put(out, first + i, y, past)
         for i in range(whole, count):
             d = x[first + i] - centre[i]
             h = out.dtype.type(0) if d * factor[i] + shift[i] <= floor else g[first + i]

@@ -8,7 +8,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from . import llvm
-from .simd import lanes
+from .simd import lanes, store
 from .target import inline
 
 # Bytes from which on a result is more likely to be driven out of the caches than to be read there.
@@ -35,6 +35,15 @@ def store_past(typing, array, index, vector):
         return context.get_dummy_value()
 
     return types.void(array, types.intp, vector), build
+
+
+@inline
+def put(out, i, vector, past):
+    """Write a vector past the caches or through them."""
+    if past:
+        store_past(out, i, vector)
+    else:
+        store(out, i, vector)
 
 
 @intrinsic

@@ -8,8 +8,8 @@ import numpy as np
 from numba import prange
 
 from .memory import SMALLEST, empty
-from .past import fence, may_pass, store_past
-from .simd import copy, lanes, load, store
+from .past import fence, may_pass, put, store_past
+from .simd import copy, lanes, load
 from .target import inline, parallel
 
 # Numbers that one task copies: a quarter of a second-level cache.
@@ -103,11 +103,7 @@ def _add_row(out, i, x, j, y, k, count, past):
     size = lanes(out)
     whole = count // size * size
     for c in range(0, whole, size):
-        total = load(x, j + c) + load(y, k + c)
-        if past:
-            store_past(out, i + c, total)
-        else:
-            store(out, i + c, total)
+        put(out, i + c, load(x, j + c) + load(y, k + c), past)
     for c in range(whole, count):
         out[i + c] = x[j + c] + y[k + c]
 

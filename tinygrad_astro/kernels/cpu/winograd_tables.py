@@ -126,6 +126,11 @@ def share(rows, tasks, width):
     return np.minimum(rows, np.arange(tasks + 1) * units // tasks * height)
 
 
+def largest(begins):
+    """Give the size of the largest share."""
+    return int(np.diff(begins).max())
+
+
 # Numbers that the tiles done at once may take, which L2 holds beside the weights: the fastest of 12
 # to 96 tiles for 16 to 128 channels. Weights larger than L2 want more tiles at a time.
 TILES_AT_ONCE = 256 * 1024
@@ -151,11 +156,11 @@ def _plan(points, tiles, depth, inputs, outputs, lanes, threads):
     if 4 * depth * outputs > tiles * (inputs + outputs):
         width, groups = min(panel, outputs), max(1, min(-(-threads // panels), tiles // 24))
         blocks = share(tiles, groups, vectors)
-        sizes = TERMS * width, tiles * inputs, int(np.diff(blocks).max()) * width
+        sizes = TERMS * width, tiles * inputs, largest(blocks) * width
         return blocks, width, sizes, (most, 1, most), (WINDOWS, PANELS), (tiles, panels * groups)
     tasks = _tasks(points, tiles, depth, inputs, outputs, threads)
     blocks = share(tiles, tasks, vectors)
-    block = int(np.diff(blocks).max())
+    block = largest(blocks)
     sizes, rows = (depth * outputs, block * inputs, block * outputs), (1, most, most)
     counts = panels * -(-depth // TERMS), tasks
     return blocks, outputs, sizes, rows, (WEIGHTS, TILES), counts

@@ -18,6 +18,7 @@ from .winograd_tables import (
     WINDOWS,
     apart,
     forward,
+    largest,
     share,
 )
 
@@ -69,13 +70,13 @@ def _plan(points, tiles, depth, inputs, outputs, lanes):
     if 4 * depth * outputs > tiles * (inputs + outputs):
         panels = -(-outputs // panel)
         splits = max(-(-depth // TERMS), min(-(-2 * _TASKS // panels), depth // 16))
-        split = int(np.diff(share(depth, splits, panel // lanes)).max())
+        split = largest(share(depth, splits, panel // lanes))
         sizes, rows = (split * panel, tiles * inputs, tiles * outputs), (most, 1, 1)
         splits = -(-depth // split)
         counts = tiles, splits * panels
         return (1, tiles, splits, split), panel, sizes, rows, (WINDOWS, PANELS), counts
     chunks, block, splits = _divide(points, tiles, depth, inputs, outputs)
-    split = int(np.diff(share(depth, splits, outputs // lanes)).max())
+    split = largest(share(depth, splits, outputs // lanes))
     splits = -(-depth // split)
     sizes, rows = (depth * outputs, block * inputs, block * outputs), (chunks, most, most)
     counts = chunks * splits, depth
