@@ -12,9 +12,9 @@ from .target import inline
 # Below this many elements a launch of all threads (3 to 20 us) costs more than it saves.
 SERIAL = 32768
 # 64 KiB of float32: several of them stay in one core's second-level cache.
-CHUNK = 16384
+CHUNK = 32768
 # Short rows are handled several at a time, in inner loops of about this length.
-TILE = 512
+TILE = 128
 
 
 def launch(serial, parallel, arguments, count, step, work):

@@ -69,8 +69,11 @@ def batch_norm_input_grad(out, g, x, mean, inv_std, gamma, beta, activation, sum
     launch(_input_grad, _input_grad_parallel, arguments, x.size, step, x.size)
 
 
-# Rows' worth of numbers that are added up in registers before the sums go to memory.
-_FEW = 4
+# Rows' worth of numbers that are added up in registers, in their own precision, before the sums go
+# to memory in float64: so few that rounding stays far below that of the numbers.
+_FEW = 16
+# A chunk's rows by those that its centre is found from.
+_SAMPLE = 16
 
 
 @parallel
@@ -81,50 +84,53 @@ def _moments_parallel(partial, x, rows, count, _):
 
 @serial
 def _moments(partial, x, rows, start, stop):
-    """partial[k, 0] = mean over the rows of chunk k, partial[k, 1] = sum of squares about it."""
+    """partial[k, 0] = mean over the rows of chunk k, partial[k, 1] = sum of squares about it.
+
+    The sums go by differences from the mean of the first rows. As these count themselves, they
+    cannot be so far off that more than a factor `_SAMPLE` of the precision cancels.
+    """
     channels = partial.shape[2]
     length, step = tile_length(channels), rows * channels
-    total, zero = np.empty(length), np.zeros(length, x.dtype)
+    total, squares = np.empty(length), np.empty(length)
     for k in range(start, stop):
         first, last = k * step, min(x.size, (k + 1) * step)
-        mean, count = partial[k, 0], (last - first) // channels
-        _add_powers(total, x, first, last, zero, False)
+        mean, variation, count = partial[k, 0], partial[k, 1], (last - first) // channels
+        centre, sample = x[first : first + channels].copy(), -(-count // _SAMPLE)
+        _add_powers(total, squares, x, first, first + sample * channels, tiled(centre, length))
         fold(mean, total)
         for c in range(channels):
-            mean[c] /= count
-        centre = mean.astype(x.dtype)
-        _add_powers(total, x, first, last, tiled(centre, length), True)
-        fold(partial[k, 1], total)
+            centre[c] += x.dtype.type(mean[c] / sample)
+        _add_powers(total, squares, x, first, last, tiled(centre, length))
+        fold(mean, total)
+        fold(variation, squares)
         for c in range(channels):
-            partial[k, 1, c] -= count * (mean[c] - centre[c]) ** 2
+            mean[c] /= count
+            variation[c] -= count * mean[c] ** 2
+            mean[c] += centre[c]
 
 
 @inline
-def _add_powers(total, x, first, last, centre, squared):
-    """total[i] = sum of x[first + i + n length] - centre[i], or of the squares of that, over n."""
-    length, size = total.size, lanes(x)
+def _add_powers(total, squares, x, first, last, centre):
+    """total[i], squares[i] = sums over n of d and d**2, d = x[first + i + n length] - centre[i]."""
+    length, size, zero = total.size, lanes(x), splat(x.dtype.type(0))
+    whole = length // size * size
     total[:] = 0
+    squares[:] = 0
     for begin in range(first, last, _FEW * length):
         end = min(last, begin + _FEW * length)
         rows = (end - begin) // length
-        for i in range(0, length // size * size if rows else 0, size):
-            middle, some = widen(load(centre, i)), widen(splat(x.dtype.type(0)))
-            for j in range(begin + i, begin + rows * length, length):
-                d = widen(load(x, j)) - middle
-                some = multiply_add(d, d, some) if squared else some + d
+        for i in range(0, whole if rows else 0, size):
+            middle, some, more = load(centre, i), widen(zero), zero
+            for row in range(rows):
+                d = load(x, begin + i + row * length) - middle
+                some, more = some + widen(d), multiply_add(d, d, more)
             add_to(total, i, some)
-        _add_rest(total, x, begin, end, centre, squared)
-
-
-@inline
-def _add_rest(total, x, begin, end, centre, squared):
-    """Add what fills no vector: the ends of whole rows, and a row that is cut short."""
-    length, size = total.size, lanes(x)
-    for row in range(begin, end, length):
-        whole = length // size * size if row + length <= end else 0
-        for i in range(whole, min(length, end - row)):
-            d = np.float64(x[row + i]) - centre[i]
-            total[i] += d * d if squared else d
+            add_to(squares, i, widen(more))
+        for row in range(begin, end, length):
+            for i in range(whole if row + length <= end else 0, min(length, end - row)):
+                d = np.float64(x[row + i] - centre[i])
+                total[i] += d
+                squares[i] += d * d
 
 
 @inline
@@ -192,13 +198,14 @@ def _add_slopes(total, products, g, x, begin, end, tiles, relu):
     least, zero = splat(floor), splat(x.dtype.type(0))
     for i in range(0, whole if rows else 0, size):
         middle, slope, offset = load(centre, i), load(factor, i), load(shift, i)
-        some, more = widen(zero), widen(zero)
-        for j in range(begin + i, begin + rows * length, length):
+        some, more = zero, zero
+        for row in range(rows):
+            j = begin + i + row * length
             d = load(x, j) - middle
             h = choose(multiply_add(d, slope, offset), least, zero, load(g, j))
-            some, more = some + widen(h), multiply_add(widen(h), widen(d), more)
-        add_to(total, i, some)
-        add_to(products, i, more)
+            some, more = some + h, multiply_add(h, d, more)
+        add_to(total, i, widen(some))
+        add_to(products, i, widen(more))
     for row in range(begin, end, length):
         for i in range(whole if row + length <= end else 0, min(length, end - row)):
             d = x[row + i] - centre[i]
