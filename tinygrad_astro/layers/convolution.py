@@ -53,10 +53,22 @@ class Conv(BaseConv):
         self.input_channels = channels
 
     def call(self, inputs):
-        summed = ops.conv(
-            inputs, self.kernel, self.strides, self.padding, self.dilation_rate, self.groups
+        return self.convolve(inputs, self.kernel, self.bias, self.activation)
+
+    def convolve(self, inputs, kernel, bias, activation):
+        """Give activation(conv(inputs, kernel) + bias), with the layer's geometry."""
+        name = activations.fused_name(activation)
+        outputs = ops.conv(
+            inputs,
+            kernel,
+            self.strides,
+            self.padding,
+            self.dilation_rate,
+            self.groups,
+            bias=bias,
+            activation=name or "linear",
         )
-        return activations.with_bias(summed, self.bias, self.activation)
+        return outputs if name else activation(outputs)
 
     def output_shape_of(self, input_shape):
         return named(self, shapes.conv)(

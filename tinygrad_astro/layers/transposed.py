@@ -41,15 +41,18 @@ class ConvTranspose(BaseConv):
         self.input_channels = channels
 
     def call(self, inputs):
-        summed = ops.conv_transpose(
+        name = activations.fused_name(self.activation)
+        outputs = ops.conv_transpose(
             inputs,
             self.kernel,
             self.strides,
             self.padding,
             self.output_padding,
             self.dilation_rate,
+            bias=self.bias,
+            activation=name or "linear",
         )
-        return activations.with_bias(summed, self.bias, self.activation)
+        return outputs if name else self.activation(outputs)
 
     def output_shape_of(self, input_shape):
         return named(self, shapes.conv_transpose)(

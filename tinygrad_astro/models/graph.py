@@ -1,8 +1,11 @@
 """The graph of a functional model: read off its symbols, run on tensors, or run on shapes alone."""
 
+from tinygrad_astro.kernels.precision import current_precision
 from tinygrad_astro.layers.input import InputLayer
 from tinygrad_astro.layers.structure import leaves, map_leaves
 from tinygrad_astro.layers.symbolic import Symbol, map_shapes
+from tinygrad_astro.models.folding import convolve_normalized, foldable
+from tinygrad_astro.modes import is_recording
 
 
 class Graph:
@@ -37,6 +40,7 @@ class Graph:
         self.layers = _keras_order(self.nodes, self.symbols, leaves(outputs))
         _refuse_equal_names(self.layers)
         self._done_with = _last_uses(self.nodes, leaves(outputs))
+        self._foldable = foldable(self.nodes, leaves(outputs))
 
     @property
     def input_names(self) -> list[str]:
@@ -92,24 +96,34 @@ class Graph:
     def run(self, bound, training=False):
         """Compute the outputs; each intermediate value is dropped after its last use."""
         values = dict(bound)
+        predicts = not training and not is_recording() and current_precision() != "exact"
+        folds = self._foldable if predicts else {}
         for node, done in zip(self.nodes, self._done_with, strict=True):
-            mode = training if node.training is None else node.training
-            if len(node.args) == 1 and isinstance(node.args[0], Symbol) and not node.kwargs:
-                outputs = node.layer(values[id(node.args[0])], training=mode)
-            else:
-                args = map_leaves(lambda leaf: _value(leaf, values), node.args)
-                kwargs = map_leaves(lambda leaf: _value(leaf, values), node.kwargs)
-                outputs = node.layer(*args, training=mode, **kwargs)
-            if isinstance(node.outputs, Symbol):
-                values[id(node.outputs)] = outputs
-            else:
-                for symbol, value in zip(leaves(node.outputs), leaves(outputs), strict=True):
-                    values[id(symbol)] = value
+            if node in folds:
+                norm, x = folds[node], values[id(node.args[0])]
+                values[id(norm.outputs)] = convolve_normalized(node.layer, norm.layer, x)
+            elif not isinstance(node.outputs, Symbol) or id(node.outputs) not in values:
+                self._call(node, values, training)
             for key in done:
-                del values[key]
+                values.pop(key, None)
         if isinstance(self.outputs, Symbol):
             return values[id(self.outputs)]
         return map_leaves(lambda leaf: values[id(leaf)], self.outputs)
+
+    def _call(self, node, values, training):
+        """Call a layer on the values of its inputs, and keep what it gives."""
+        mode = training if node.training is None else node.training
+        if len(node.args) == 1 and isinstance(node.args[0], Symbol) and not node.kwargs:
+            outputs = node.layer(values[id(node.args[0])], training=mode)
+        else:
+            args = map_leaves(lambda leaf: _value(leaf, values), node.args)
+            kwargs = map_leaves(lambda leaf: _value(leaf, values), node.kwargs)
+            outputs = node.layer(*args, training=mode, **kwargs)
+        if isinstance(node.outputs, Symbol):
+            values[id(node.outputs)] = outputs
+        else:
+            for symbol, value in zip(leaves(node.outputs), leaves(outputs), strict=True):
+                values[id(symbol)] = value
 
     def shapes(self, bound) -> dict:
         """Give the shape of every symbol, by id, for input shapes by id; nothing is computed."""

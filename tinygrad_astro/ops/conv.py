@@ -12,8 +12,9 @@ Dumoulin & Visin 2016 (arXiv:1603.07285) draw every case; sizes are in shapes.py
 
 from tinygrad_astro import shapes
 from tinygrad_astro.kernels import of
+from tinygrad_astro.ops.activation import FUSED, activated, activation_grad, sum_rows
 from tinygrad_astro.ops.elementwise import one_float_dtype
-from tinygrad_astro.tape import primitive
+from tinygrad_astro.tape import lift, primitive
 
 
 def _as_image(x):
@@ -74,8 +75,85 @@ def conv_weight_grad(x, g, *, size, shape, strides, pads, dilation, groups):
     return out
 
 
-def conv(inputs, kernel, strides=1, padding="valid", dilation_rate=1, groups=1):
-    """out[n,i,j,d] = sum_abc inputs[n, i s + a r, j s + b r, c] kernel[a,b,c,d], correlating.
+# ---- with bias and activation, which the kernels mind while they write ---------------------------
+
+
+def _passed(g, out, name):
+    return g if name == "linear" else activation_grad(g, out, name=name)
+
+
+def _layer_rule(g, out, x, w, bias, name, wanted, **geometry):
+    h = _passed(g, out, name)
+    return [
+        conv_input_grad(h, w, size=x.shape, **geometry) if wanted[0] else None,
+        conv_weight_grad(x, h, size=w.shape, **geometry) if wanted[1] else None,
+        sum_rows(h) if wanted[2] else None,
+    ]
+
+
+def _conv_layer(x, w, bias, *, name, shape, strides, pads, dilation, groups):
+    """activation(conv(x, w) + bias)."""
+    out = of(x).memory.empty(shape, x.dtype)
+    geometry = *_geometry(strides, pads, dilation, groups), bias, name
+    of(x).conv.conv(_as_image(out), _as_image(x), _as_kernel(w), *geometry)
+    return out
+
+
+def _transposed_layer_rule(u, out, g, w, bias, name, wanted, size, **geometry):
+    h = _passed(u, out, name)
+    return [
+        conv_valid(h, w, **geometry) if wanted[0] else None,
+        conv_weight_grad(h, g, size=w.shape, **geometry) if wanted[1] else None,
+        sum_rows(h) if wanted[2] else None,
+    ]
+
+
+def _transposed_layer(g, w, bias, *, name, size, shape, strides, pads, dilation, groups):
+    """activation(conv_input_grad(g, w) + bias)."""
+    out = of(g).memory.empty(size, g.dtype)
+    geometry = *_geometry(strides, pads, dilation, groups), bias, name
+    of(g).conv.conv_input_grad(_as_image(out), _as_image(g), _as_kernel(w), *geometry)
+    return out
+
+
+# Only an activation's slope is found from the output: without one, the tape need not keep it.
+_FORWARD = {
+    "linear": primitive(joint=_layer_rule, keeps="x w")(_conv_layer),
+    "activated": primitive(joint=_layer_rule, keeps="x w out")(_conv_layer),
+}
+_TRANSPOSED = {
+    "linear": primitive(joint=_transposed_layer_rule, keeps="g w")(_transposed_layer),
+    "activated": primitive(joint=_transposed_layer_rule, keeps="g w out")(_transposed_layer),
+}
+
+
+def _layer(plain, layers, x, w, bias, activation, geometry):
+    """Sum windows, then add the bias and activate, in one primitive where there is a bias."""
+    if activation not in FUSED:
+        raise ValueError(f"convolutions fuse the activations {FUSED}, got {activation!r}")
+    if bias is None:
+        summed = plain(x, w, **geometry)
+        return summed if activation == "linear" else activated(summed, name=activation)
+    (bias,) = lift([bias])
+    channels = geometry["size" if plain is conv_input_grad else "shape"][-1]
+    if bias.shape != (channels,):
+        raise ValueError(f"bias of shape {bias.shape} for {channels} output channels")
+    bias = bias if bias.dtype == x.dtype else bias.astype(x.dtype)
+    layer = layers["linear" if activation == "linear" else "activated"]
+    return layer(x, w, bias, name=activation, **geometry)
+
+
+def conv(
+    inputs,
+    kernel,
+    strides=1,
+    padding="valid",
+    dilation_rate=1,
+    groups=1,
+    bias=None,
+    activation="linear",
+):
+    """out[n,i,j,d] = f(bias[d] + sum_abc inputs[n, i s + a r, j s + b r, c] kernel[a,b,c,d]).
 
     Parameters
     ----------
@@ -88,6 +166,9 @@ def conv(inputs, kernel, strides=1, padding="valid", dilation_rate=1, groups=1):
         Zeros around; "same" puts an odd pixel at the end, as Keras does.
     groups : int
         Output channel d sees input channels of its own group only; `groups=C` is depthwise.
+    bias : (K,) Tensor, optional
+    activation : str
+        One that `bias_activation` fuses.
 
     Returns
     -------
@@ -97,7 +178,7 @@ def conv(inputs, kernel, strides=1, padding="valid", dilation_rate=1, groups=1):
     Raises
     ------
     ValueError
-        If channels, groups or sizes do not fit, in words.
+        If channels, groups, sizes, bias or activation do not fit, in words.
 
     Notes
     -----
@@ -113,13 +194,19 @@ def conv(inputs, kernel, strides=1, padding="valid", dilation_rate=1, groups=1):
     shape, strides, pads, dilation = shapes.conv(
         x.shape, w.shape, strides, padding, dilation_rate, groups
     )
-    return conv_valid(
-        x, w, shape=shape, strides=strides, pads=pads, dilation=dilation, groups=groups
-    )
+    geometry = dict(shape=shape, strides=strides, pads=pads, dilation=dilation, groups=groups)
+    return _layer(conv_valid, _FORWARD, x, w, bias, activation, geometry)
 
 
 def conv_transpose(
-    inputs, kernel, strides=1, padding="valid", output_padding=None, dilation_rate=1
+    inputs,
+    kernel,
+    strides=1,
+    padding="valid",
+    output_padding=None,
+    dilation_rate=1,
+    bias=None,
+    activation="linear",
 ):
     """The adjoint of the convolution with this kernel: each input pixel spreads it into the output.
 
@@ -134,6 +221,9 @@ def conv_transpose(
     output_padding : int or one per axis, optional
         Pixels to add at the end, less than the stride: a strided convolution maps several input
         sizes to one output size, and this chooses among them.
+    bias : (K,) Tensor, optional
+    activation : str
+        As in `conv`.
 
     Returns
     -------
@@ -155,6 +245,5 @@ def conv_transpose(
     size, strides, pads, dilation = shapes.conv_transpose(
         g.shape, w.shape, strides, padding, output_padding, dilation_rate
     )
-    return conv_input_grad(
-        g, w, size=size, shape=g.shape, strides=strides, pads=pads, dilation=dilation, groups=1
-    )
+    geometry = dict(size=size, shape=g.shape, strides=strides, pads=pads, dilation=dilation)
+    return _layer(conv_input_grad, _TRANSPOSED, g, w, bias, activation, geometry | {"groups": 1})

@@ -18,6 +18,7 @@ from . import conv_depthwise, conv_tables, winograd_tables
 from .conv_choice import scheme_for
 from .conv_direct import walk
 from .conv_weights import walk_weights
+from .elementwise import finish
 from .simd import float32_lanes
 from .target import get_num_threads
 from .winograd import winograd
@@ -54,38 +55,47 @@ def _as_line(strides, pads, w_shape, *images):
     return images
 
 
+# What sums may not fall below, where that is all that an activation does.
+FLOORS = {"linear": -np.inf, "relu": 0.0}
+
 # A convolution and the gradient of its input are one walk over windows, by different tables: how it
 # is described, and the tables of direct sums and of tiles.
 _FORWARD = conv_tables.describe_forward, conv_tables.forward, winograd_tables.forward
 _INPUT_GRAD = conv_tables.describe_input_grad, conv_tables.input_grad, winograd_tables.input_grad
 
 
-def _sum_windows(way, out, source, w, strides, pads, dilation, groups):
+def _sum_windows(way, out, source, w, strides, pads, dilation, groups, bias, activation):
     describe, sums, tiles = way
+    lanes = _lanes(source)
+    geometry = strides, pads, dilation, groups, lanes
     if _is_empty(out, source, w):
+        finish(out, bias, activation)
+        return
+    if _is_depthwise(source, out, groups):
+        tables = sums(source.shape, w.shape, out.shape, *geometry)
+        conv_depthwise.depthwise(out, source, w, tables, lanes)
+        finish(out, bias, activation)
         return
     out, source = _as_line(strides, pads, w.shape, out, source)
-    lanes, shapes = _lanes(source), (source.shape, w.shape, out.shape)
-    geometry = strides, pads, dilation, groups, lanes
-    if _is_depthwise(source, out, groups):
-        conv_depthwise.depthwise(out, source, w, sums(*shapes, *geometry), lanes)
-        return
+    shapes, floor = (source.shape, w.shape, out.shape), FLOORS.get(activation, -np.inf)
     scheme = _scheme(describe, source.dtype, shapes, *geometry)
     if scheme is None:
-        walk(out, source, w, sums(*shapes, *geometry))
+        walk(out, source, w, sums(*shapes, *geometry), bias, floor)
     else:
-        threads = get_num_threads()
-        winograd(out, source, w, tiles(*shapes, strides, pads, scheme, lanes, threads))
+        tables = tiles(*shapes, strides, pads, scheme, lanes, get_num_threads())
+        winograd(out, source, w, tables, bias, floor)
+    if activation not in FLOORS:
+        finish(out, None, activation)
 
 
-def conv(out, x, w, strides, pads, dilation, groups):
-    """out[n,p,q,k] = sum_abc x[n, p*sh + a*dh - top, q*sw + b*dw - left, c] * w[a,b,c,k]."""
-    _sum_windows(_FORWARD, out, x, w, strides, pads, dilation, groups)
+def conv(out, x, w, strides, pads, dilation, groups, bias=None, activation="linear"):
+    """out[n,p,q,k] = f(bias[k] + sum_abc x[n, p sh + a dh - top, q sw + b dw - left, c] w[...])."""
+    _sum_windows(_FORWARD, out, x, w, strides, pads, dilation, groups, bias, activation)
 
 
-def conv_input_grad(out, g, w, strides, pads, dilation, groups):
-    """Adjoint of `conv` in `x`: <conv(x, w), g> = <x, conv_input_grad(g, w)>."""
-    _sum_windows(_INPUT_GRAD, out, g, w, strides, pads, dilation, groups)
+def conv_input_grad(out, g, w, strides, pads, dilation, groups, bias=None, activation="linear"):
+    """Adjoint of `conv` in `x`: <conv(x, w), g> = <x, conv_input_grad(g, w)>; then bias and f."""
+    _sum_windows(_INPUT_GRAD, out, g, w, strides, pads, dilation, groups, bias, activation)
 
 
 def conv_weight_grad(out, x, g, strides, pads, dilation, groups):

@@ -9,11 +9,11 @@ import numpy as np
 from numba import get_thread_id, prange
 
 from .past import fence, may_pass
-from .product import BLOCK, WIDEST, product
+from .product import BLOCK, WIDEST, finished_product
 from .scratch import in_use, scratch
 from .simd import clear, copy, float32_lanes, lanes, transpose
 from .target import inline, parallel, started_threads, threads_for
-from .windows import copy_window, flat
+from .windows import copy_window, flat, levels
 
 
 @inline
@@ -96,26 +96,30 @@ def count_pixels(f, n, u, v, axes):
 
 
 @inline
-def _columns(target, windows, w, rows, shift, pack, begin, end, step):
+def _columns(target, windows, w, rows, shift, pack, begin, end, step, bias, floor):
     """Compute columns `begin` to `end` of a group for some pixels, packing weights on the way.
 
     They are read in the order of memory: as many as there may be, nobody else reads them.
     """
-    (out, to, ends), (seen, first, begins, steps) = target, windows
+    (out, to, channel, ends), (seen, first, begins, steps) = target, windows
     wide = WIDEST * lanes(out)
     for s in range(0, len(steps), BLOCK):
         some, lines = steps[s : s + BLOCK], rows[s : s + BLOCK]
         for panel in range(begin, end, wide):
             columns, at, add = min(wide, end - panel), shift + panel * step, s > 0
+            finish = bias, channel + panel, floor, not add, s + BLOCK >= len(steps)
             _pack_panel(pack, 0, w, lines, at, step, columns)
-            product(out, to + panel, ends, seen, first, begins, some, pack, 0, columns, add, False)
+            finished_product(
+                out, to + panel, ends, seen, first, begins, some, pack, 0, columns, add, False,
+                finish,
+            )  # fmt: skip
 
 
 @inline
-def _walk_task(out, source, w, packed, pack, window, task, tables):
+def _walk_task(out, source, w, packed, pack, window, bias, floor, task, tables):
     """Compute some columns of each group, for all phases of one block of pixels."""
     axes, channels, phases, steps, weights, starts, targets, work = tables
-    rows, columns, c, job = axes[0], axes[1], channels[0], work[0]
+    down, along, c, job = axes[0], axes[1], channels[0], work[0]
     begin = task % job.splits * job.split
     end = min(c.columns, begin + job.split)
     n, u, v = block_at(task // job.splits, axes)
@@ -123,29 +127,32 @@ def _walk_task(out, source, w, packed, pack, window, task, tables):
     past = may_pass(out, c.target) and c.columns % lanes(out) == 0
     for group in range(c.groups):
         for f in phases:
-            i, j = u * rows.spread + f.row, v * columns.spread + f.column
-            to = ((n * rows.target + i) * columns.target + j) * c.target + group * c.target_shift
+            i, j = u * down.spread + f.row, v * along.spread + f.column
+            to = ((n * down.target + i) * along.target + j) * c.target + group * c.target_shift
             stop = f.first_pixel + count_pixels(f, n, u, v, axes)
             ends, begins = targets[f.first_pixel : stop], starts[f.first_pixel : stop]
             taps, at = slice(f.first_step, f.first_step + f.depth), first + group * c.source_shift
-            some = steps[taps]
+            some, channel = steps[taps], group * c.target_shift
             if job.packed or f.depth == 0:
                 panel = (group * len(steps) + f.first_step) * whole(c.columns, lanes(out))
                 panel, width, last = panel + begin * f.depth, end - begin, past and f.depth <= BLOCK
-                to += begin
-                product(out, to, ends, seen, at, begins, some, packed, panel, width, False, last)
+                to, finish = to + begin, (bias, channel + begin, floor, True, True)
+                finished_product(
+                    out, to, ends, seen, at, begins, some, packed, panel, width, False, last,
+                    finish,
+                )  # fmt: skip
             else:
-                target, windows = (out, to, ends), (seen, at, begins, some)
-                shift, step = group * c.weight_shift, c.weight_step
-                _columns(target, windows, w, weights[taps], shift, pack, begin, end, step)
+                target, windows = (out, to, channel, ends), (seen, at, begins, some)
+                shift, step, rows = group * c.weight_shift, c.weight_step, weights[taps]
+                _columns(target, windows, w, rows, shift, pack, begin, end, step, bias, floor)
     if past:
         fence()
 
 
 @parallel
 def _run(
-    stage, count, out, source, w, packed, packs, windows, axes, channels, phases, steps, weights,
-    starts, targets, work,
+    stage, count, out, source, w, packed, packs, windows, bias, floor, axes, channels, phases,
+    steps, weights, starts, targets, work,
 ):  # fmt: skip
     for i in prange(count):
         if stage == 0:
@@ -153,17 +160,22 @@ def _run(
         else:
             tables = axes, channels, phases, steps, weights, starts, targets, work
             k = get_thread_id()
-            _walk_task(out, source, w, packed[0], packs[k], windows[k], np.int64(i), tables)
+            mine = packs[k], windows[k], bias, floor, np.int64(i)
+            _walk_task(out, source, w, packed[0], *mine, tables)
 
 
-def walk(out, source, w, tables):
-    """Compute what `tables` describe: a convolution or its gradient with respect to the input."""
+def walk(out, source, w, tables, bias=None, floor=-np.inf):
+    """Compute what `tables` describe: a convolution or its gradient with respect to the input.
+
+    The results are max(sum + bias[channel], floor); without a bias, sum instead of sum + bias.
+    """
     many, lanes = started_threads(), float32_lanes()
     with in_use:
         packed = scratch("weights", 1, tables.packed_size if tables.counts[0] else 0, out.dtype)
         packs = scratch("panels", many, BLOCK * WIDEST * lanes, out.dtype)
         windows = scratch("windows", many, tables.window_size, out.dtype)
-        arguments = flat(out), flat(source), flat(w), packed, packs, windows, *tables[:8]
+        arguments = flat(out), flat(source), flat(w), packed, packs, windows, levels(out, bias)
+        arguments += out.dtype.type(floor), *tables[:8]
         threads = threads_for(out.size * len(tables.steps))
         for stage, count in enumerate(tables.counts):
             if count:

@@ -32,6 +32,14 @@ def activation(out, x, name):
     bias_activation(out, x, np.zeros(1, x.dtype), name)
 
 
+def finish(out, bias, name):
+    """Add a bias, if there is one, and activate, in place."""
+    if bias is not None:
+        bias_activation(out, out, bias, name)
+    elif name != "linear":
+        activation(out, out, name)
+
+
 def activation_grad(out, g, y, name):
     """out = g f'(x) with f' written in y = f(x); each thread owns some elements.
 

@@ -33,6 +33,11 @@ def call_llvm(builder, name, vector, result, arguments):
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, full), arguments)
 
 
+def at_least(builder, value, least):
+    """Write the LLVM for max(value, least) lane by lane, where a NaN stays a NaN."""
+    return builder.select(builder.fcmp_ordered(">", least, value), least, value)
+
+
 def masked_store(builder, value, pointer, mask):
     """Write the LLVM that stores the lanes of `value` chosen by `mask` and touches no others."""
     arguments = [value, pointer, ir.IntType(32)(4), mask]

@@ -5,6 +5,7 @@ matrices in other places, and none of them is ever transposed in memory.
 """
 
 from .conv import conv, conv_input_grad, conv_weight_grad
+from .elementwise import finish
 from .target import serial
 
 # Multiply-adds up to which the plain loop is done before the tables of the other way are looked up.
@@ -18,12 +19,13 @@ def _images(*matrices):
     return [matrix[None, None] for matrix in matrices]
 
 
-def matmul(out, a, b):
-    """out[i,j] = sum_k a[i,k] * b[k,j] for a (M, K), b (K, N), out (M, N)."""
-    if a.size * b.shape[1] <= _SMALL:
-        _matmul(out, a, b)
-    else:
-        conv(*_images(out, a, b), *_PLAIN)
+def matmul(out, a, b, bias=None, activation="linear"):
+    """out[i,j] = f(bias[j] + sum_k a[i,k] * b[k,j]) for a (M, K), b (K, N), out (M, N)."""
+    if a.size * b.shape[1] > _SMALL:
+        conv(*_images(out, a, b), *_PLAIN, bias, activation)
+        return
+    _matmul(out, a, b)
+    finish(out, bias, activation)
 
 
 def matmul_left_grad(out, g, b):

@@ -10,7 +10,15 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from .llvm import address, call_llvm, copy_to_lanes, first_lanes, masked_store, store_past
+from .llvm import (
+    address,
+    at_least,
+    call_llvm,
+    copy_to_lanes,
+    first_lanes,
+    masked_store,
+    store_past,
+)
 from .simd import lanes, lanes_of, registers
 from .target import inline
 
@@ -30,12 +38,15 @@ BLOCK = 144
 def _write_tile(function, rows, width, vector):
     """Write `function`: out[t, j] (+)= sum_s a[a_rows[t] + steps[s]] * b[s, j] for one tile.
 
+    Where `biased`, sums start from bias[j]; where `floored`, none goes below `floor`.
+
     The rows * width sums are values, not memory: each is a phi node of the loop over s, and LLVM
     keeps them in registers. A tile with fewer rows than it has room for repeats its last one, so
     that there is no second loop for the edge; every load comes before the first store, so that
     the repeated rows all write the same.
     """
-    out, out_rows, a, a_rows, steps, b, count, depth, columns, add, past = function.args
+    out, out_rows, a, a_rows, steps, b, bias, count, depth, columns, floor, *flags = function.args
+    add, past, biased, floored = flags
     index, size, align = count.type, vector.count, 4 if vector.element == ir.FloatType() else 8
     start, loop, end = (function.append_basic_block(name) for name in ("start", "loop", "end"))
 
@@ -46,11 +57,27 @@ def _write_tile(function, rows, width, vector):
         places = [builder.gep(table, [number]) for number in chosen]
         return [builder.gep(base, [builder.load(place)]) for place in places]
 
+    def where(flag, values, change):
+        """Give the rows of vectors that `change` makes of `values` if the flag is set, or these."""
+        before = builder.block
+        with builder.if_then(flag):
+            changed, inside = change(values), builder.block
+        made = [[builder.phi(vector) for _ in row] for row in values]
+        for row, old, new in zip(made, values, changed, strict=True):
+            for phi, *pair in zip(row, old, new, strict=True):
+                phi.add_incoming(pair[0], before)
+                phi.add_incoming(pair[1], inside)
+        return made
+
     builder = ir.IRBuilder(start)
     last = builder.sub(count, index(1))
     below = [builder.icmp_signed("<", index(r), last) for r in range(rows)]
     chosen = [builder.select(below[r], index(r), last) for r in range(rows)]
     factors, targets = row_pointers(a, a_rows), row_pointers(out, out_rows)
+    zeros = [[vector([0.0] * size)] * width]
+    levels = [vector_at(bias, index(v * size)) for v in range(width)]
+    first = where(biased, zeros, lambda _: [[builder.load(place, align=align) for place in levels]])
+    started = builder.block
     builder.branch(loop)
 
     builder.position_at_end(loop)
@@ -66,15 +93,9 @@ def _write_tile(function, rows, width, vector):
         grown.append([call_llvm(builder, "llvm.fmuladd.{}", vector, vector, t) for t in terms])
     following = builder.add(s, index(1))
     builder.cbranch(builder.icmp_signed("<", following, depth), loop, end)
-    for phi, first, later in (
-        (s, index(0), following),
-        *(
-            (sums[r][v], vector([0.0] * size), grown[r][v])
-            for r in range(rows)
-            for v in range(width)
-        ),
-    ):
-        phi.add_incoming(first, start)
+    each = [(sums[r][v], first[0][v], grown[r][v]) for r in range(rows) for v in range(width)]
+    for phi, one, later in ((s, index(0), following), *each):
+        phi.add_incoming(one, started)
         phi.add_incoming(later, loop)
 
     builder.position_at_end(end)
@@ -87,24 +108,26 @@ def _write_tile(function, rows, width, vector):
         rest = [pointer, ir.IntType(32)(align), mask, vector([0.0] * size)]
         return call_llvm(builder, "llvm.masked.load.{}.p0", vector, vector, rest)
 
-    def write(values):
-        for row, value in zip(targets, values, strict=True):
-            for v in range(width - 1):
-                builder.store(value[v], row[v], align=align)
-            masked_store(builder, value[-1], row[-1], mask)
+    def added(values):
+        old = [[read(row[v], v) for v in range(width)] for row in targets]
+        pairs = [zip(*both, strict=True) for both in zip(values, old, strict=True)]
+        return [[builder.fadd(*pair) for pair in row] for row in pairs]
 
-    with builder.if_else(add) as (adding, fresh):
-        with adding:
-            old = [[read(row[v], v) for v in range(width)] for row in targets]
-            pairs = [zip(*both, strict=True) for both in zip(grown, old, strict=True)]
-            write([[builder.fadd(*pair) for pair in row] for row in pairs])
-        with fresh, builder.if_else(past) as (passing, ordinary):
-            with passing:
-                for row, value in zip(targets, grown, strict=True):
-                    for v in range(width):
-                        store_past(builder, value[v], row[v])
-            with ordinary:
-                write(grown)
+    def kept_above(values):
+        least = copy_to_lanes(builder, floor, size)
+        return [[at_least(builder, value, least) for value in row] for row in values]
+
+    values = where(floored, where(add, grown, added), kept_above)
+    with builder.if_else(past) as (passing, ordinary):
+        with passing:
+            for row, value in zip(targets, values, strict=True):
+                for v in range(width):
+                    store_past(builder, value[v], row[v])
+        with ordinary:
+            for row, value in zip(targets, values, strict=True):
+                for v in range(width - 1):
+                    builder.store(value[v], row[v], align=align)
+                masked_store(builder, value[-1], row[-1], mask)
     builder.ret_void()
 
 
@@ -114,8 +137,8 @@ def _tile_function(module, element, width, size):
     name = f"tile_{element}_{rows}x{width}x{size}"
     if name not in module.globals:
         numbers, table = element.as_pointer(), index.as_pointer()
-        flags = [ir.IntType(1)] * 2
-        arguments = [numbers, table, numbers, table, table, numbers, *[index] * 3, *flags]
+        arguments = [numbers, table, numbers, table, table, numbers, numbers, *[index] * 3]
+        arguments += [element, *[ir.IntType(1)] * 4]
         function = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name)
         function.linkage = "linkonce_odr"
         function.attributes.add("noinline")
@@ -125,12 +148,12 @@ def _tile_function(module, element, width, size):
 
 @intrinsic
 def _tile(
-    typing, width, out, i, out_rows, t, a, j, a_rows, steps, s, b, k, count, depth, columns, add,
-    past,
+    typing, width, out, i, out_rows, t, a, j, a_rows, steps, s, b, k, bias, c, count, depth,
+    columns, floor, add, past, biased, floored,
 ):  # fmt: skip
-    """Compute one tile, `width` vectors wide, from out[i], out_rows[t], a[j], steps[s] and b[k]."""
-    n = types.intp
-    arrays = out, n, out_rows, n, a, n, a_rows, steps, n, b, n
+    """Compute one tile, `width` vectors wide, from out[i], out_rows[t], a[j], steps[s], b[k]..."""
+    n, flag = types.intp, types.boolean
+    arrays = out, n, out_rows, n, a, n, a_rows, steps, n, b, n, bias, n
 
     def build(context, builder, signature, args):
         kinds = signature.args
@@ -138,7 +161,7 @@ def _tile(
         def at(array, offset):
             return address(context, builder, kinds[array], args[array], args[offset])
 
-        numbers = at(1, 2), at(3, 4), at(5, 6), at(7, 4), at(8, 9), at(10, 11)
+        numbers = at(1, 2), at(3, 4), at(5, 6), at(7, 4), at(8, 9), at(10, 11), at(12, 13)
         element, size = context.get_value_type(out.dtype), lanes_of(out.dtype)
         end = builder.append_basic_block("tile_end")
         choice = builder.switch(args[0], end)
@@ -147,12 +170,12 @@ def _tile(
             choice.add_case(candidate, case)
             builder.position_at_end(case)
             function = _tile_function(builder.module, element, candidate, size)
-            builder.call(function, [*numbers, *args[12:]])
+            builder.call(function, [*numbers, *args[14:]])
             builder.branch(end)
         builder.position_at_end(end)
         return context.get_dummy_value()
 
-    return types.void(n, *arrays, n, n, n, types.boolean, types.boolean), build
+    return types.void(n, *arrays, n, n, n, out.dtype, flag, flag, flag, flag), build
 
 
 @inline
@@ -163,10 +186,27 @@ def product(out, out_first, out_rows, a, a_first, a_rows, steps, b, b_first, col
     panel is as narrow as the columns allow, and whole vectors of it are readable. With `past`, sums
     go past the caches, as `may_pass` allows: of one block, in whole vectors.
     """
+    finish = b, -1, b.dtype.type(0), False, False
+    finished_product(
+        out, out_first, out_rows, a, a_first, a_rows, steps, b, b_first, columns, add, past, finish
+    )
+
+
+@inline
+def finished_product(
+    out, out_first, out_rows, a, a_first, a_rows, steps, b, b_first, columns, add, past, finish
+):  # fmt: skip
+    """The same with a bias to start from and a floor to end with.
+
+    `finish` has the bias, in whole vectors, its first element, the floor, and whether each counts.
+    """
     size, rows, depth = lanes(out), len(a_rows), len(steps)
+    bias, bias_first, floor, biased, floored = finish
     if depth == 0 and not add:
         for row in out_rows:
-            out[out_first + row : out_first + row + columns] = 0
+            for j in range(columns):
+                level = bias[bias_first + j] if biased else out.dtype.type(0)
+                out[out_first + row + j] = floor if floored and floor > level else level
         return
     blocks = (depth + BLOCK - 1) // BLOCK
     block = (depth + blocks - 1) // max(1, blocks)
@@ -188,9 +228,14 @@ def product(out, out_first, out_rows, a, a_first, a_rows, steps, b, b_first, col
                     s,
                     b,
                     b_first + depth * first + s * width * size,
+                    bias,
+                    bias_first + first,
                     min(height, rows - t),
                     min(block, depth - s),
                     columns - first,
+                    floor,
                     add or s > 0,
                     past,
+                    biased and s == 0,
+                    floored and s + block >= depth,
                 )

@@ -1,12 +1,22 @@
 """Pieces of images: copied with zeros beyond the edge, or seen as one line of numbers."""
 
-from .simd import clear, copy
+import numpy as np
+
+from .simd import clear, copy, float32_lanes
 from .target import inline
 
 
 def flat(array):
     """View as one line of numbers; a read-only one is copied, as it would be a type of its own."""
     return array.reshape(-1) if array.flags.writeable else array.flatten()
+
+
+def levels(out, bias):
+    """Give what the sums of each channel start from, 0 without a bias, in whole vectors."""
+    made = np.zeros(out.shape[3] + float32_lanes(), out.dtype)
+    if bias is not None:
+        made[: len(bias)] = bias
+    return made
 
 
 @inline

@@ -19,7 +19,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .llvm import address, call_llvm, store_past
+from .llvm import address, at_least, call_llvm, copy_to_lanes, store_past
 from .simd import lanes_of
 
 # The finite points, 0 and pairs of opposites; infinity is the last of the 6 or 8. Relative errors
@@ -79,27 +79,36 @@ def _apply(builder, matrix, values):
     ]
 
 
-def _two_axes(module, name, matrix, element, size, past):
-    """Write the function out = matrix @ a @ matrix', for a and out with any distances."""
+def _two_axes(module, name, matrix, element, size, finished, past):
+    """Write the function out = matrix @ a @ matrix', for a and out with any distances.
+
+    The function of a `finished` result takes a bias and a floor too: max(out + bias, floor).
+    """
     if name in module.globals:
         return module.globals[name]
     index, vector, (rows, columns) = ir.IntType(64), ir.VectorType(element, size), matrix.shape
     pointer = element.as_pointer()
-    kind = ir.FunctionType(ir.VoidType(), [pointer, index, index, pointer, index, index])
+    arguments = [pointer, index, index] * 2 + [pointer, element] * finished
+    kind = ir.FunctionType(ir.VoidType(), arguments)
     function = ir.Function(module, kind, name)
     function.linkage = "linkonce_odr"
     function.attributes.add("noinline")
-    out, out_row, out_column, a, a_row, a_column = function.args
+    out, out_row, out_column, a, a_row, a_column, *last = function.args
     builder = ir.IRBuilder(function.append_basic_block())
+    if finished:
+        level = builder.load(builder.bitcast(last[0], vector.as_pointer()), align=4)
+        floor = copy_to_lanes(builder, last[1], size)
     half = builder.bitcast(builder.alloca(ir.ArrayType(vector, rows * columns)), pointer)
 
     def vectors(base, first, step, count):
         places = [builder.add(first, builder.mul(step, index(k))) for k in range(count)]
         return [builder.bitcast(builder.gep(base, [p]), vector.as_pointer()) for p in places]
 
-    def line(source, target, past=False):
+    def line(source, target, past=False, finished=False):
         values = [builder.load(place, align=4) for place in source]
         for place, value in zip(target, _apply(builder, matrix, values), strict=True):
+            if finished:
+                value = at_least(builder, builder.fadd(value, level), floor)
             if past:
                 store_past(builder, value, place)
             else:
@@ -111,12 +120,36 @@ def _two_axes(module, name, matrix, element, size, past):
         line(source, vectors(half, first, index(columns * size), rows))
     with cgutils.for_range(builder, index(rows)) as loop:
         source = vectors(half, builder.mul(loop.index, index(columns * size)), index(size), columns)
-        line(source, vectors(out, builder.mul(loop.index, out_row), out_column, rows), past)
+        line(
+            source, vectors(out, builder.mul(loop.index, out_row), out_column, rows), past, finished
+        )
     builder.ret_void()
     return function
 
 
-def _transform(kind, choose, past=False):
+def _write_transform(kind, choose, typed, context, builder, args, past=False):
+    """Write the call of the function of a scheme, the first of the arguments."""
+    scheme, o, i, out_row, out_column, b, j, row, column, *last = args
+    to, source = (address(context, builder, *pair) for pair in ((typed[1], o, i), (typed[5], b, j)))
+    if last:
+        last = [address(context, builder, typed[9], *last[:2]), last[2]]
+    element, size = context.get_value_type(typed[1].dtype), lanes_of(typed[1].dtype)
+    end = builder.append_basic_block("transformed")
+    choice = builder.switch(scheme, end)
+    for number, (points, r) in enumerate(SCHEMES):
+        case = builder.append_basic_block(f"scheme_{number}")
+        choice.add_case(number, case)
+        builder.position_at_end(case)
+        name = f"winograd_{kind}_{points}_{r}"
+        matrix = choose(*matrices(points, r))
+        function = _two_axes(builder.module, name, matrix, element, size, bool(last), past)
+        builder.call(function, [to, out_row, out_column, source, row, column, *last])
+        builder.branch(end)
+    builder.position_at_end(end)
+    return context.get_dummy_value()
+
+
+def _transform(kind, choose):
     """Make the intrinsic that applies the matrix chosen from A, G and B to both axes."""
 
     @intrinsic
@@ -124,26 +157,26 @@ def _transform(kind, choose, past=False):
         n = types.intp
 
         def build(context, builder, signature, args):
-            kinds = signature.args
-            scheme, o, i, out_row, out_column, b, j, row, column = args
-            to = address(context, builder, kinds[1], o, i)
-            source = address(context, builder, kinds[5], b, j)
-            element, size = context.get_value_type(out.dtype), lanes_of(out.dtype)
-            end = builder.append_basic_block("transformed")
-            choice = builder.switch(scheme, end)
-            for number, (points, r) in enumerate(SCHEMES):
-                case = builder.append_basic_block(f"scheme_{number}")
-                choice.add_case(number, case)
-                builder.position_at_end(case)
-                name = f"winograd_{kind}_{points}_{r}"
-                matrix = choose(*matrices(points, r))
-                function = _two_axes(builder.module, name, matrix, element, size, past)
-                builder.call(function, [to, out_row, out_column, source, row, column])
-                builder.branch(end)
-            builder.position_at_end(end)
-            return context.get_dummy_value()
+            return _write_transform(kind, choose, signature.args, context, builder, args)
 
         return types.void(n, out, n, n, n, a, n, n, n), build
+
+    return transform
+
+
+def _finished_transform(kind, choose, past):
+    """Make the intrinsic that takes a bias, its first element and a floor besides."""
+
+    @intrinsic
+    def transform(
+        typing, scheme, out, i, out_row, out_column, a, j, row, column, bias, first, floor
+    ):  # fmt: skip
+        n = types.intp
+
+        def build(context, builder, signature, args):
+            return _write_transform(kind, choose, signature.args, context, builder, args, past)
+
+        return types.void(n, out, n, n, n, a, n, n, n, bias, n, out.dtype), build
 
     return transform
 
@@ -152,7 +185,8 @@ def _transform(kind, choose, past=False):
 # a[j + k * row + l * column] to vectors out[i + k * out_row + l * out_column].
 transform_window = _transform("window", lambda a, g, b: b)
 transform_weights = _transform("weights", lambda a, g, b: g)
-transform_outputs = _transform("outputs", lambda a, g, b: a)
-transform_outputs_past = _transform("outputs_past", lambda a, g, b: a, past=True)
 transform_output_grad = _transform("output_grad", lambda a, g, b: a.T)
 transform_weight_grad = _transform("weight_grad", lambda a, g, b: g.T)
+# These end with a bias and a floor: max(result + bias[first : ], floor).
+transform_outputs = _finished_transform("outputs", lambda a, g, b: a, past=False)
+transform_outputs_past = _finished_transform("outputs_past", lambda a, g, b: a, past=True)

@@ -5,20 +5,23 @@ of shape (N, P, Q, K). Each tries the fast kernels (gemm.py) and falls back to t
 """
 
 from . import conv_plain, gemm
+from .elementwise import finish
 
 
-def conv(out, x, w, strides, pads, dilation, groups):
-    """out[n,p,q,k] = sum_abc x[n, p*sh + a*dh - top, q*sw + b*dw - left, c] * w[a,b,c,k]."""
+def conv(out, x, w, strides, pads, dilation, groups, bias=None, activation="linear"):
+    """out[n,p,q,k] = f(bias[k] + sum_abc x[n, p sh + a dh - top, q sw + b dw - left, c] w[...])."""
     if not gemm.conv(out, x, w, strides, pads, dilation, groups):
         numbers = conv_plain.geometry(x.shape, w.shape, out.shape, strides, pads, dilation, groups)
         conv_plain.conv(out, x, w, numbers)
+    finish(out, bias, activation)
 
 
-def conv_input_grad(out, g, w, strides, pads, dilation, groups):
-    """Adjoint of `conv` in `x`: <conv(x, w), g> = <x, conv_input_grad(g, w)>."""
+def conv_input_grad(out, g, w, strides, pads, dilation, groups, bias=None, activation="linear"):
+    """Adjoint of `conv` in `x`: <conv(x, w), g> = <x, conv_input_grad(g, w)>; then bias and f."""
     if not gemm.conv_input_grad(out, g, w, strides, pads, dilation, groups):
         numbers = conv_plain.geometry(out.shape, w.shape, g.shape, strides, pads, dilation, groups)
         conv_plain.conv_input_grad(out, g, w, numbers)
+    finish(out, bias, activation)
 
 
 def conv_weight_grad(out, x, g, strides, pads, dilation, groups):

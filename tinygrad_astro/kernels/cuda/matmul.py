@@ -1,6 +1,7 @@
 """The product of two matrices."""
 
 from . import gemm, namespace
+from .elementwise import finish
 from .target import T, U, cuda, kernel
 
 
@@ -21,11 +22,12 @@ def plain_matmul(out, a, b, count, rows, depth, columns):
     out[at] = total
 
 
-def matmul(out, a, b):
-    """out[i,j] = sum_k a[i,k] * b[k,j] for a (M, K), b (K, N), out (M, N)."""
+def matmul(out, a, b, bias=None, activation="linear"):
+    """out[i,j] = f(bias[j] + sum_k a[i,k] * b[k,j]) for a (M, K), b (K, N), out (M, N)."""
     (rows, depth), columns = a.shape, b.shape[1]
     if not gemm.matmul(out, a, b):
         plain_matmul(out.size, out, a, b, out.size, rows, depth, columns, dtype=out.dtype)
+    finish(out, bias, activation)
 
 
 def matmul_left_grad(out, g, b):
