@@ -1,4 +1,4 @@
-"""Batch norm at prediction: a factor and a level per channel, which the convolution before it takes.
+"""Batch norm at prediction: a factor and a level per channel, taken by the convolution before it.
 
     gamma (conv(x, w) + b - mean) / s + beta = conv(x, f w) + f (b - mean) + beta,  f = gamma / s,
 

@@ -2,19 +2,20 @@
 
 All three take `x` of shape (N, H, W, C), `w` of shape (kh, kw, C // groups, K) and `g` or an output
 of shape (N, P, Q, K), with P = (H + top + bottom - (kh - 1) * dh - 1) // sh + 1. The output comes
-first. There are three algorithms, and conv_choice.py says which is taken when:
+first. There are these algorithms, and conv_choice.py chooses between the first two:
 
 - conv_direct.py and conv_weights.py sum directly, for every geometry;
 - winograd.py and winograd_weights.py need fewer multiplications, in float32, and round a little
   more: errors of 1e-6 to 5e-6 of the norm, where direct sums err by 3e-7. A NaN or infinity makes
   all outputs of its tile NaN. The precision "exact" forbids them;
+- conv_narrow.py is for the weights that mix the channels of each pixel into a few;
 - conv_depthwise.py is for one channel per group.
 """
 
 import numpy as np
 
 from ..precision import current_precision
-from . import conv_depthwise, conv_tables, winograd_tables
+from . import conv_depthwise, conv_narrow, conv_tables, winograd_tables
 from .conv_choice import scheme_for
 from .conv_direct import walk
 from .conv_weights import walk_weights
@@ -42,6 +43,11 @@ def _scheme(describe, dtype, *geometry):
 
 def _is_depthwise(source, target, groups):
     return groups == source.shape[3] == target.shape[3] > 1
+
+
+def _is_narrow(w, strides, pads, groups, lanes):
+    mixes = w.shape[:2] == strides == (1, 1) and groups == 1 and not any(map(any, pads))
+    return mixes and w.shape[3] <= conv_narrow.WIDEST and w.shape[2] % lanes == 0
 
 
 def _lanes(array):
@@ -110,7 +116,9 @@ def conv_weight_grad(out, x, g, strides, pads, dilation, groups):
         conv_depthwise.depthwise_weights(out, x, g, tables, lanes)
         return
     scheme = _scheme(conv_tables.describe_forward, x.dtype, shapes, *geometry)
-    if scheme is None:
+    if _is_narrow(out, strides, pads, groups, lanes):
+        conv_narrow.narrow_weight_grad(out, x, g)
+    elif scheme is None:
         walk_weights(out, x, g, conv_tables.forward(*shapes, *geometry))
     else:
         tiles = weight_grad(*shapes, strides, pads, scheme, lanes)

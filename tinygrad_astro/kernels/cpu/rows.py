@@ -25,9 +25,13 @@ def concatenate(xs, axis):
     parts = [_as_rows(x) for x in xs]
     if axis != len(shape) - 1 or out.nbytes < SMALLEST or not _fit(parts, dtype):
         return np.concatenate(xs, axis, out=out)
-    first, flat = 0, out.reshape(-1)
+    first, flat, rows = 0, out.reshape(-1), out.size // shape[-1]
+    if len(parts) == 2:  # in one pass: lines next to each other are written together
+        (x, (x_step, count)), (y, (y_step, rest)) = parts
+        _join_rows(flat, x, x_step, count, y, y_step, rest, rows)
+        return out
     for x, (step, columns) in parts:
-        _copy_rows(flat, first, shape[-1], x, step, out.size // shape[-1], columns)
+        _copy_rows(flat, first, shape[-1], x, step, rows, columns)
         first += columns
     return out
 
@@ -79,8 +83,8 @@ def _fit(parts, dtype):
 def _copy_row(out, i, x, j, count, past):
     """out[i : i + count] = x[j : j + count]."""
     if past:
-        for c in range(0, count, lanes(out)):
-            store_past(out, i + c, load(x, j + c))
+        for c in range(count // lanes(out)):
+            store_past(out, i + c * lanes(out), load(x, j + c * lanes(out)))
     else:
         copy(out, i, x, j, count)
 
@@ -97,14 +101,28 @@ def _copy_rows(out, first, out_step, x, x_step, rows, columns):
             fence()
 
 
+@parallel
+def _join_rows(out, x, x_step, x_count, y, y_step, y_count, rows):
+    """out[i * columns :] = x[i * x_step :], then y[i * y_step :], as many as each counts."""
+    columns, unit = x_count + y_count, lanes(out)
+    some, past = max(1, _PIECE // columns), may_pass(out, columns) and x_count % unit == 0
+    for k in prange((rows + some - 1) // some):
+        for i in range(np.int64(k) * some, min(rows, (np.int64(k) + 1) * some)):
+            to = i * columns
+            _copy_row(out, to, x, i * x_step, x_count, past)
+            _copy_row(out, to + x_count, y, i * y_step, y_count, past)
+        if past:
+            fence()
+
+
 @inline
 def _add_row(out, i, x, j, y, k, count, past):
     """out[i : i + count] = x[j : j + count] + y[k : k + count]."""
     size = lanes(out)
-    whole = count // size * size
-    for c in range(0, whole, size):
+    for v in range(count // size):
+        c = v * size
         put(out, i + c, load(x, j + c) + load(y, k + c), past)
-    for c in range(whole, count):
+    for c in range(count // size * size, count):
         out[i + c] = x[j + c] + y[k + c]
 
 

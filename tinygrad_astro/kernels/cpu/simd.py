@@ -226,14 +226,16 @@ _lane_by_lane(operator.sub, "fsub")
 _lane_by_lane(operator.mul, "fmul")
 
 
+# Loops count vectors: a range with a step would first divide by it.
+
+
 @inline
 def copy(to, i, source, j, count):
     """to[i : i + count] = source[j : j + count]."""
     size = lanes(to)
-    whole = count // size * size
-    for k in range(0, whole, size):
-        store(to, i + k, load(source, j + k))
-    for k in range(whole, count):
+    for v in range(count // size):
+        store(to, i + v * size, load(source, j + v * size))
+    for k in range(count // size * size, count):
         to[i + k] = source[j + k]
 
 
@@ -242,8 +244,7 @@ def clear(to, i, count):
     """to[i : i + count] = 0."""
     size = lanes(to)
     zero = splat(to.dtype.type(0))
-    whole = count // size * size
-    for k in range(0, whole, size):
-        store(to, i + k, zero)
-    for k in range(whole, count):
+    for v in range(count // size):
+        store(to, i + v * size, zero)
+    for k in range(count // size * size, count):
         to[i + k] = 0
