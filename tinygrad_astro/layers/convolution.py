@@ -53,22 +53,18 @@ class Conv(BaseConv):
         self.input_channels = channels
 
     def call(self, inputs):
-        return self.convolve(inputs, self.kernel, self.bias, self.activation)
-
-    def convolve(self, inputs, kernel, bias, activation):
-        """Give activation(conv(inputs, kernel) + bias), with the layer's geometry."""
-        name = activations.fused_name(activation)
+        name = activations.fused_name(self.activation)
         outputs = ops.conv(
             inputs,
-            kernel,
+            self.kernel,
             self.strides,
             self.padding,
             self.dilation_rate,
             self.groups,
-            bias=bias,
+            bias=self.bias,
             activation=name or "linear",
         )
-        return outputs if name else activation(outputs)
+        return outputs if name else self.activation(outputs)
 
     def output_shape_of(self, input_shape):
         return named(self, shapes.conv)(

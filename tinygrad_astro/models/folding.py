@@ -1,15 +1,16 @@
 """Batch norm at prediction: a factor and a level per channel, taken by the convolution before it.
 
-    gamma (conv(x, w) + b - mean) / s + beta = conv(x, f w) + f (b - mean) + beta,  f = gamma / s,
+    gamma (conv(x, w) + b - mean) / s + beta = f conv(x, w) + f (b - mean) + beta,  f = gamma / s,
 
 with s = sqrt(variance + epsilon). It saves a pass over the outputs and rounds a little differently;
 the precision "exact" forbids it.
 """
 
-from tinygrad_astro import activations, ops
+from tinygrad_astro import activations, ops, shapes
 from tinygrad_astro.layers.convolution import Conv1D, Conv2D
 from tinygrad_astro.layers.normalization import BatchNormalization
 from tinygrad_astro.layers.symbolic import Symbol
+from tinygrad_astro.ops.conv import conv_finished
 
 
 def foldable(nodes, outputs) -> dict:
@@ -36,12 +37,33 @@ def _folds(node, reader) -> bool:
 
 
 def convolve_normalized(conv, norm, inputs):
-    """Give norm(conv(inputs)), with the norm's moving statistics, in one pass."""
+    """Give norm(conv(inputs)), with the norm's moving statistics, in one pass and off the tape."""
     x = conv.as_input(inputs)
-    for layer in (conv, norm):
-        layer.ensure_built(x.shape if layer is conv else conv.compute_output_shape(x.shape))
+    for layer, seen in ((conv, x.shape), (norm, conv.compute_output_shape(x.shape))):
+        layer.ensure_built(seen)
     factor = ops.power(norm.moving_variance + norm.epsilon, -0.5)
     factor = factor if norm.gamma is None else factor * norm.gamma
-    level = norm.moving_mean if conv.bias is None else norm.moving_mean - conv.bias
-    level = -level * factor if norm.beta is None else norm.beta - level * factor
-    return conv.convolve(x, conv.kernel * factor, level, norm.activation)
+    level = -norm.moving_mean if conv.bias is None else conv.bias - norm.moving_mean
+    level = level * factor if norm.beta is None else level * factor + norm.beta
+    shape, strides, pads, dilation = shapes.conv(
+        x.shape,
+        conv.kernel.shape,
+        conv.strides,
+        conv.padding,
+        conv.dilation_rate,
+        conv.groups,
+    )
+    name = activations.fused_name(norm.activation)
+    outputs = conv_finished(
+        x,
+        conv.kernel,
+        factor,
+        level,
+        name=name or "linear",
+        shape=shape,
+        strides=strides,
+        pads=pads,
+        dilation=dilation,
+        groups=conv.groups,
+    )
+    return outputs if name else norm.activation(outputs)

@@ -143,6 +143,15 @@ def _layer(plain, layers, x, w, bias, activation, geometry):
     return layer(x, w, bias, name=activation, **geometry)
 
 
+@primitive()
+def conv_finished(x, w, factor, level, *, name, shape, strides, pads, dilation, groups):
+    """activation(conv(x, w) * factor + level): for prediction, it has no gradient."""
+    out = of(x).memory.empty(shape, x.dtype)
+    geometry = *_geometry(strides, pads, dilation, groups), level, name, factor
+    of(x).conv.conv(_as_image(out), _as_image(x), _as_kernel(w), *geometry)
+    return out
+
+
 def conv(
     inputs,
     kernel,

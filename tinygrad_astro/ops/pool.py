@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_astro import shapes
 from tinygrad_astro.kernels import of, xp
+from tinygrad_astro.modes import is_recording
 from tinygrad_astro.ops.comparison import equal, where
 from tinygrad_astro.ops.elementwise import divide, multiply, sqrt, square
 from tinygrad_astro.ops.indexing import take
@@ -35,6 +36,14 @@ def argmax_windows(x, shape, window, strides, pads):
     indices = of(x).memory.empty(shape, np.int64)
     of(x).pool.argmax_windows(_as_image(indices), _as_image(x), *_geometry(window, strides, pads))
     return indices
+
+
+@primitive()
+def _max_windows(x, shape, window, strides, pads):
+    """The values that argmax_windows picks, where nobody will ask for their gradient."""
+    out = of(x).memory.empty(shape, x.dtype)
+    of(x).pool.max_windows(_as_image(out), _as_image(x), *_geometry(window, strides, pads))
+    return out
 
 
 @primitive(lambda g, out, x, indices: put_windows(g, indices, size=x.shape), None, keeps="indices")
@@ -108,6 +117,8 @@ def max_pool(inputs, pool_size, strides=None, padding="valid", return_indices=Fa
     array([3., 2.], dtype=float32)
     """
     x, geometry = _prepare(inputs, pool_size, strides, padding)
+    if not return_indices and not is_recording():
+        return _max_windows(x, **geometry)
     indices = argmax_windows(x.detach(), **geometry)
     out = take_windows(x, indices)
     return (out, indices) if return_indices else out

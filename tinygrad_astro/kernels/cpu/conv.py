@@ -70,38 +70,42 @@ _FORWARD = conv_tables.describe_forward, conv_tables.forward, winograd_tables.fo
 _INPUT_GRAD = conv_tables.describe_input_grad, conv_tables.input_grad, winograd_tables.input_grad
 
 
-def _sum_windows(way, out, source, w, strides, pads, dilation, groups, bias, activation):
+def _sum_windows(way, out, source, w, geometry, bias, activation, scale):
     describe, sums, tiles = way
-    lanes = _lanes(source)
-    geometry = strides, pads, dilation, groups, lanes
+    (strides, pads, _, groups), lanes = geometry, _lanes(source)
+    geometry = *geometry, lanes
     if _is_empty(out, source, w):
         finish(out, bias, activation)
         return
     if _is_depthwise(source, out, groups):
         tables = sums(source.shape, w.shape, out.shape, *geometry)
-        conv_depthwise.depthwise(out, source, w, tables, lanes)
+        conv_depthwise.depthwise(out, source, w if scale is None else w * scale, tables, lanes)
         finish(out, bias, activation)
         return
     out, source = _as_line(strides, pads, w.shape, out, source)
     shapes, floor = (source.shape, w.shape, out.shape), FLOORS.get(activation, -np.inf)
     scheme = _scheme(describe, source.dtype, shapes, *geometry)
     if scheme is None:
-        walk(out, source, w, sums(*shapes, *geometry), bias, floor)
+        walk(out, source, w, sums(*shapes, *geometry), scale, bias, floor)
     else:
         tables = tiles(*shapes, strides, pads, scheme, lanes, get_num_threads())
-        winograd(out, source, w, tables, bias, floor)
+        winograd(out, source, w, tables, scale, bias, floor)
     if activation not in FLOORS:
         finish(out, None, activation)
 
 
-def conv(out, x, w, strides, pads, dilation, groups, bias=None, activation="linear"):
-    """out[n,p,q,k] = f(bias[k] + sum_abc x[n, p sh + a dh - top, q sw + b dw - left, c] w[...])."""
-    _sum_windows(_FORWARD, out, x, w, strides, pads, dilation, groups, bias, activation)
+def conv(
+    out, x, w, strides, pads, dilation, groups, bias=None, activation="linear", scale=None
+):  # fmt: skip
+    """out[n,p,q,k] = f(bias[k] + scale[k] sum_abc x[n, p sh + a dh - top, ..., c] w[a,b,c,k])."""
+    geometry = strides, pads, dilation, groups
+    _sum_windows(_FORWARD, out, x, w, geometry, bias, activation, scale)
 
 
 def conv_input_grad(out, g, w, strides, pads, dilation, groups, bias=None, activation="linear"):
     """Adjoint of `conv` in `x`: <conv(x, w), g> = <x, conv_input_grad(g, w)>; then bias and f."""
-    _sum_windows(_INPUT_GRAD, out, g, w, strides, pads, dilation, groups, bias, activation)
+    geometry = strides, pads, dilation, groups
+    _sum_windows(_INPUT_GRAD, out, g, w, geometry, bias, activation, None)
 
 
 def conv_weight_grad(out, x, g, strides, pads, dilation, groups):

@@ -13,7 +13,7 @@ from .product import BLOCK, WIDEST, finished_product
 from .scratch import in_use, scratch
 from .simd import clear, copy, float32_lanes, lanes, transpose
 from .target import inline, parallel, started_threads, threads_for
-from .windows import copy_window, flat, levels
+from .windows import copy_window, finishing, flat
 
 
 @inline
@@ -96,7 +96,7 @@ def count_pixels(f, n, u, v, axes):
 
 
 @inline
-def _columns(target, windows, w, rows, shift, pack, begin, end, step, bias, floor):
+def _columns(target, windows, w, rows, shift, pack, begin, end, step, finish):
     """Compute columns `begin` to `end` of a group for some pixels, packing weights on the way.
 
     They are read in the order of memory: as many as there may be, nobody else reads them.
@@ -107,16 +107,16 @@ def _columns(target, windows, w, rows, shift, pack, begin, end, step, bias, floo
         some, lines = steps[s : s + BLOCK], rows[s : s + BLOCK]
         for panel in range(begin, end, wide):
             columns, at, add = min(wide, end - panel), shift + panel * step, s > 0
-            finish = bias, channel + panel, floor, not add, s + BLOCK >= len(steps)
+            last = finish, channel + panel, s + BLOCK >= len(steps)
             _pack_panel(pack, 0, w, lines, at, step, columns)
             finished_product(
                 out, to + panel, ends, seen, first, begins, some, pack, 0, columns, add, False,
-                finish,
+                last,
             )  # fmt: skip
 
 
 @inline
-def _walk_task(out, source, w, packed, pack, window, bias, floor, task, tables):
+def _walk_task(out, source, w, packed, pack, window, finish, task, tables):
     """Compute some columns of each group, for all phases of one block of pixels."""
     axes, channels, phases, steps, weights, starts, targets, work = tables
     down, along, c, job = axes[0], axes[1], channels[0], work[0]
@@ -136,22 +136,22 @@ def _walk_task(out, source, w, packed, pack, window, bias, floor, task, tables):
             if job.packed or f.depth == 0:
                 panel = (group * len(steps) + f.first_step) * whole(c.columns, lanes(out))
                 panel, width, last = panel + begin * f.depth, end - begin, past and f.depth <= BLOCK
-                to, finish = to + begin, (bias, channel + begin, floor, True, True)
+                to, end_with = to + begin, (finish, channel + begin, True)
                 finished_product(
                     out, to, ends, seen, at, begins, some, packed, panel, width, False, last,
-                    finish,
+                    end_with,
                 )  # fmt: skip
             else:
                 target, windows = (out, to, channel, ends), (seen, at, begins, some)
                 shift, step, rows = group * c.weight_shift, c.weight_step, weights[taps]
-                _columns(target, windows, w, rows, shift, pack, begin, end, step, bias, floor)
+                _columns(target, windows, w, rows, shift, pack, begin, end, step, finish)
     if past:
         fence()
 
 
 @parallel
 def _run(
-    stage, count, out, source, w, packed, packs, windows, bias, floor, axes, channels, phases,
+    stage, count, out, source, w, packed, packs, windows, finish, axes, channels, phases,
     steps, weights, starts, targets, work,
 ):  # fmt: skip
     for i in prange(count):
@@ -160,22 +160,22 @@ def _run(
         else:
             tables = axes, channels, phases, steps, weights, starts, targets, work
             k = get_thread_id()
-            mine = packs[k], windows[k], bias, floor, np.int64(i)
+            mine = packs[k], windows[k], finish, np.int64(i)
             _walk_task(out, source, w, packed[0], *mine, tables)
 
 
-def walk(out, source, w, tables, bias=None, floor=-np.inf):
+def walk(out, source, w, tables, factor=None, level=None, floor=-np.inf):
     """Compute what `tables` describe: a convolution or its gradient with respect to the input.
 
-    The results are max(sum + bias[channel], floor); without a bias, sum instead of sum + bias.
+    The results are max(factor * sum + level, floor), the first two by channel and optional.
     """
     many, lanes = started_threads(), float32_lanes()
     with in_use:
         packed = scratch("weights", 1, tables.packed_size if tables.counts[0] else 0, out.dtype)
         packs = scratch("panels", many, BLOCK * WIDEST * lanes, out.dtype)
         windows = scratch("windows", many, tables.window_size, out.dtype)
-        arguments = flat(out), flat(source), flat(w), packed, packs, windows, levels(out, bias)
-        arguments += out.dtype.type(floor), *tables[:8]
+        arguments = flat(out), flat(source), flat(w), packed, packs, windows
+        arguments += finishing(out, factor, level, floor), *tables[:8]
         threads = threads_for(out.size * len(tables.steps))
         for stage, count in enumerate(tables.counts):
             if count:

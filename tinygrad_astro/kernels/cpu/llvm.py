@@ -33,8 +33,9 @@ def call_llvm(builder, name, vector, result, arguments):
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, full), arguments)
 
 
-def at_least(builder, value, least):
-    """Write the LLVM for max(value, least) lane by lane, where a NaN stays a NaN."""
+def finish_vector(builder, value, factor, level, least):
+    """Write the LLVM for max(factor * value + level, least), where a NaN stays a NaN."""
+    value = call_llvm(builder, "llvm.fmuladd.{}", value.type, value.type, [factor, value, level])
     return builder.select(builder.fcmp_ordered(">", least, value), least, value)
 
 

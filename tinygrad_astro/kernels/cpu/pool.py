@@ -8,7 +8,8 @@ import numpy as np
 from numba import prange
 
 from .chunks import CHUNK, launch
-from .target import parallel, serial
+from .simd import choose, lanes, load, store
+from .target import inline, parallel, serial
 
 
 def argmax_windows(out, x, size, strides, pads):
@@ -18,6 +19,12 @@ def argmax_windows(out, x, size, strides, pads):
     """
     arguments = out, x, *size, *strides, pads[0][0], pads[1][0]
     _launch_pixels(_argmax_windows, _argmax_windows_parallel, arguments, out, size)
+
+
+def max_windows(out, x, size, strides, pads):
+    """out[n,i,j,c] = the x[n,p,q,c] that argmax_windows picks; each thread owns some pixels."""
+    arguments = out, x, *size, *strides, pads[0][0], pads[1][0]
+    _launch_pixels(_max_windows, _max_windows_parallel, arguments, out, size)
 
 
 def take_windows(out, x, indices):
@@ -94,6 +101,50 @@ def _argmax_windows(out, x, kh, kw, sh, sw, top, left, start, stop):
                         index[j, c] = p * width + q if wins else index[j, c]
                         best[c] = v if wins else best[c]
             t += 1
+
+
+@parallel
+def _max_windows_parallel(out, x, kh, kw, sh, sw, top, left, count, step):
+    for k in prange((count + step - 1) // step):
+        stop = min(count, (k + 1) * step)
+        _max_windows(out, x, kh, kw, sh, sw, top, left, k * step, stop)
+
+
+@serial
+def _max_windows(out, x, kh, kw, sh, sw, top, left, start, stop):
+    rows, columns = out.shape[1], out.shape[2]
+    height, width, channels = x.shape[1], x.shape[2], x.shape[3]
+    y, source = out.reshape(-1), x.reshape(-1)
+    for t in range(start, stop):
+        n, i, j = t // (rows * columns), t // columns % rows, t % columns
+        first_p, last_p = max(0, i * sh - top), min(height, i * sh - top + kh)
+        first_q, last_q = max(0, j * sw - left), min(width, j * sw - left + kw)
+        first = ((n * height + first_p) * width + first_q) * channels
+        window = first, last_p - first_p, last_q - first_q, width * channels, channels
+        _largest(y, t * channels, source, window)
+
+
+@inline
+def _largest(out, to, x, window):
+    """out[to + c] = the first NaN or largest of x[first + c + p row + q channels] over p and q."""
+    size, (first, rows, columns, row, channels) = lanes(out), window
+    for v in range(channels // size):
+        at = first + v * size
+        best = load(x, at)
+        for p in range(rows):
+            for q in range(columns):
+                value = load(x, at + p * row + q * channels)
+                larger = choose(value, best, best, value)
+                best = choose(best, best, larger, best)
+        store(out, to + v * size, best)
+    for c in range(channels // size * size, channels):
+        best = x[first + c]
+        for p in range(rows):
+            for q in range(columns):
+                value = x[first + c + p * row + q * channels]
+                wins = (not value <= best) & (best == best)
+                best = value if wins else best
+        out[to + c] = best
 
 
 @parallel

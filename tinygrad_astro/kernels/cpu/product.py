@@ -12,9 +12,9 @@ from numba.extending import intrinsic
 
 from .llvm import (
     address,
-    at_least,
     call_llvm,
     copy_to_lanes,
+    finish_vector,
     first_lanes,
     masked_store,
     store_past,
@@ -38,15 +38,15 @@ BLOCK = 144
 def _write_tile(function, rows, width, vector):
     """Write `function`: out[t, j] (+)= sum_s a[a_rows[t] + steps[s]] * b[s, j] for one tile.
 
-    Where `biased`, sums start from bias[j]; where `floored`, none goes below `floor`.
+    With `finished`, max(factor[j] * that + level[j], floor) is written.
 
     The rows * width sums are values, not memory: each is a phi node of the loop over s, and LLVM
     keeps them in registers. A tile with fewer rows than it has room for repeats its last one, so
     that there is no second loop for the edge; every load comes before the first store, so that
     the repeated rows all write the same.
     """
-    out, out_rows, a, a_rows, steps, b, bias, count, depth, columns, floor, *flags = function.args
-    add, past, biased, floored = flags
+    out, out_rows, a, a_rows, steps, b, gains, levels, *numbers, add, past, finished = function.args
+    floor, count, depth, columns = numbers
     index, size, align = count.type, vector.count, 4 if vector.element == ir.FloatType() else 8
     start, loop, end = (function.append_basic_block(name) for name in ("start", "loop", "end"))
 
@@ -74,10 +74,6 @@ def _write_tile(function, rows, width, vector):
     below = [builder.icmp_signed("<", index(r), last) for r in range(rows)]
     chosen = [builder.select(below[r], index(r), last) for r in range(rows)]
     factors, targets = row_pointers(a, a_rows), row_pointers(out, out_rows)
-    zeros = [[vector([0.0] * size)] * width]
-    levels = [vector_at(bias, index(v * size)) for v in range(width)]
-    first = where(biased, zeros, lambda _: [[builder.load(place, align=align) for place in levels]])
-    started = builder.block
     builder.branch(loop)
 
     builder.position_at_end(loop)
@@ -93,9 +89,10 @@ def _write_tile(function, rows, width, vector):
         grown.append([call_llvm(builder, "llvm.fmuladd.{}", vector, vector, t) for t in terms])
     following = builder.add(s, index(1))
     builder.cbranch(builder.icmp_signed("<", following, depth), loop, end)
-    each = [(sums[r][v], first[0][v], grown[r][v]) for r in range(rows) for v in range(width)]
-    for phi, one, later in ((s, index(0), following), *each):
-        phi.add_incoming(one, started)
+    zero = vector([0.0] * size)
+    each = [(sums[r][v], zero, grown[r][v]) for r in range(rows) for v in range(width)]
+    for phi, first, later in ((s, index(0), following), *each):
+        phi.add_incoming(first, start)
         phi.add_incoming(later, loop)
 
     builder.position_at_end(end)
@@ -113,11 +110,17 @@ def _write_tile(function, rows, width, vector):
         pairs = [zip(*both, strict=True) for both in zip(values, old, strict=True)]
         return [[builder.fadd(*pair) for pair in row] for row in pairs]
 
-    def kept_above(values):
-        least = copy_to_lanes(builder, floor, size)
-        return [[at_least(builder, value, least) for value in row] for row in values]
+    def finish(values):
+        least, bases = copy_to_lanes(builder, floor, size), (gains, levels)
+        places = [[vector_at(base, index(v * size)) for v in range(width)] for base in bases]
+        pairs = [[builder.load(place, align=align) for place in row] for row in places]
+        pairs = list(zip(*pairs, strict=True))
+        return [
+            [finish_vector(builder, value, *pairs[v], least) for v, value in enumerate(row)]
+            for row in values
+        ]
 
-    values = where(floored, where(add, grown, added), kept_above)
+    values = where(finished, where(add, grown, added), finish)
     with builder.if_else(past) as (passing, ordinary):
         with passing:
             for row, value in zip(targets, values, strict=True):
@@ -137,8 +140,8 @@ def _tile_function(module, element, width, size):
     name = f"tile_{element}_{rows}x{width}x{size}"
     if name not in module.globals:
         numbers, table = element.as_pointer(), index.as_pointer()
-        arguments = [numbers, table, numbers, table, table, numbers, numbers, *[index] * 3]
-        arguments += [element, *[ir.IntType(1)] * 4]
+        arguments = [numbers, table, numbers, table, table, *[numbers] * 3]
+        arguments += [element, *[index] * 3, *[ir.IntType(1)] * 3]
         function = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name)
         function.linkage = "linkonce_odr"
         function.attributes.add("noinline")
@@ -148,12 +151,12 @@ def _tile_function(module, element, width, size):
 
 @intrinsic
 def _tile(
-    typing, width, out, i, out_rows, t, a, j, a_rows, steps, s, b, k, bias, c, count, depth,
-    columns, floor, add, past, biased, floored,
+    typing, width, out, i, out_rows, t, a, j, a_rows, steps, s, b, k, finish, f, g, floor, count,
+    depth, columns, add, past, finished,
 ):  # fmt: skip
     """Compute one tile, `width` vectors wide, from out[i], out_rows[t], a[j], steps[s], b[k]..."""
     n, flag = types.intp, types.boolean
-    arrays = out, n, out_rows, n, a, n, a_rows, steps, n, b, n, bias, n
+    arrays = out, n, out_rows, n, a, n, a_rows, steps, n, b, n, finish, n, n
 
     def build(context, builder, signature, args):
         kinds = signature.args
@@ -161,7 +164,8 @@ def _tile(
         def at(array, offset):
             return address(context, builder, kinds[array], args[array], args[offset])
 
-        numbers = at(1, 2), at(3, 4), at(5, 6), at(7, 4), at(8, 9), at(10, 11), at(12, 13)
+        numbers = at(1, 2), at(3, 4), at(5, 6), at(7, 4), at(8, 9), at(10, 11)
+        numbers += at(12, 13), at(12, 14)
         element, size = context.get_value_type(out.dtype), lanes_of(out.dtype)
         end = builder.append_basic_block("tile_end")
         choice = builder.switch(args[0], end)
@@ -170,12 +174,12 @@ def _tile(
             choice.add_case(candidate, case)
             builder.position_at_end(case)
             function = _tile_function(builder.module, element, candidate, size)
-            builder.call(function, [*numbers, *args[14:]])
+            builder.call(function, [*numbers, *args[15:]])
             builder.branch(end)
         builder.position_at_end(end)
         return context.get_dummy_value()
 
-    return types.void(n, *arrays, n, n, n, out.dtype, flag, flag, flag, flag), build
+    return types.void(n, *arrays, out.dtype, n, n, n, flag, flag, flag), build
 
 
 @inline
@@ -186,7 +190,7 @@ def product(out, out_first, out_rows, a, a_first, a_rows, steps, b, b_first, col
     panel is as narrow as the columns allow, and whole vectors of it are readable. With `past`, sums
     go past the caches, as `may_pass` allows: of one block, in whole vectors.
     """
-    finish = b, -1, b.dtype.type(0), False, False
+    finish = b, 0, False
     finished_product(
         out, out_first, out_rows, a, a_first, a_rows, steps, b, b_first, columns, add, past, finish
     )
@@ -196,17 +200,17 @@ def product(out, out_first, out_rows, a, a_first, a_rows, steps, b, b_first, col
 def finished_product(
     out, out_first, out_rows, a, a_first, a_rows, steps, b, b_first, columns, add, past, finish
 ):  # fmt: skip
-    """The same with a bias to start from and a floor to end with.
+    """The same, and then max(factor[j] * out + level[j], floor), for `finish` as `finishing` gives.
 
-    `finish` has the bias, in whole vectors, its first element, the floor, and whether each counts.
+    It comes with the first of its channels, and with whether this is the end of the sum.
     """
     size, rows, depth = lanes(out), len(a_rows), len(steps)
-    bias, bias_first, floor, biased, floored = finish
+    numbers, channel, finished = finish
+    level, floor = channel + len(numbers) // 2, numbers[-1]
     if depth == 0 and not add:
         for row in out_rows:
             for j in range(columns):
-                level = bias[bias_first + j] if biased else out.dtype.type(0)
-                out[out_first + row + j] = floor if floored and floor > level else level
+                out[out_first + row + j] = max(numbers[level + j], floor) if finished else 0
         return
     blocks = (depth + BLOCK - 1) // BLOCK
     block = (depth + blocks - 1) // max(1, blocks)
@@ -228,14 +232,14 @@ def finished_product(
                     s,
                     b,
                     b_first + depth * first + s * width * size,
-                    bias,
-                    bias_first + first,
+                    numbers,
+                    channel + first,
+                    level + first,
+                    floor,
                     min(height, rows - t),
                     min(block, depth - s),
                     columns - first,
-                    floor,
                     add or s > 0,
                     past,
-                    biased and s == 0,
-                    floored and s + block >= depth,
+                    finished and s + block >= depth,
                 )

@@ -11,11 +11,17 @@ def flat(array):
     return array.reshape(-1) if array.flags.writeable else array.flatten()
 
 
-def levels(out, bias):
-    """Give what the sums of each channel start from, 0 without a bias, in whole vectors."""
-    made = np.zeros(out.shape[3] + float32_lanes(), out.dtype)
-    if bias is not None:
-        made[: len(bias)] = bias
+def finishing(out, factor, level, floor):
+    """Give what sums end with, max(factor * sum + level, floor), as one array for the kernels.
+
+    First come the factors of all channels and then the levels, in whole vectors; the floor is last.
+    """
+    channels = out.shape[3]
+    made = np.zeros(2 * (channels + float32_lanes()) + 1, out.dtype)
+    made[:channels] = 1 if factor is None else factor
+    if level is not None:
+        made[len(made) // 2 :][:channels] = level
+    made[-1] = floor
     return made
 
 

@@ -18,7 +18,7 @@ from .product import WIDEST, product
 from .scratch import in_use, scratch
 from .simd import float32_lanes, lanes, load, store, store_first, transpose
 from .target import inline, parallel, started_threads
-from .windows import copy_window, flat, levels
+from .windows import copy_window, finishing, flat
 from .winograd_points import (
     transform_outputs,
     transform_outputs_past,
@@ -136,7 +136,7 @@ def transform_tile(v, first, source, patch, t, begin, end, axes, shape, near, cu
 
 
 @inline
-def _write_tile(out, y, first, t, begin, end, axes, shape, outputs, grid, bias, floor):
+def _write_tile(out, y, first, t, begin, end, axes, shape, outputs, grid, finish):
     """Transform output vectors `begin` to `end` of tile t back and write what lies in the image."""
     rows, columns, g, size = axes[0], axes[1], shape[0], lanes(out)
     n, down, along = tile_at(t, axes)
@@ -148,22 +148,22 @@ def _write_tile(out, y, first, t, begin, end, axes, shape, outputs, grid, bias, 
         height = min(g.m, (rows.target - i + rows.spread - 1) // rows.spread)
         width = min(g.m, (columns.target - j + columns.spread - 1) // columns.spread)
         to = ((n * rows.target + i) * columns.target + j) * g.target + o.channel
-        y_first = first + (v - begin) * size
+        y_first, level = first + (v - begin) * size, o.channel + len(finish) // 2
         if height == g.m and width == g.m and o.count == size:
             if past:
                 transform_outputs_past(
                     g.scheme, out, to, row, column, y, y_first, g.points * apart, apart,
-                    bias, o.channel, floor,
+                    finish, o.channel, level, finish[-1],
                 )  # fmt: skip
             else:
                 transform_outputs(
                     g.scheme, out, to, row, column, y, y_first, g.points * apart, apart,
-                    bias, o.channel, floor,
+                    finish, o.channel, level, finish[-1],
                 )  # fmt: skip
             continue
         transform_outputs(
             g.scheme, grid, 0, g.m * size, size, y, y_first, g.points * apart, apart,
-            bias, o.channel, floor,
+            finish, o.channel, level, finish[-1],
         )  # fmt: skip
         for k in range(max(0, height) * max(0, width)):
             i, j = k // width, k % width
@@ -171,7 +171,7 @@ def _write_tile(out, y, first, t, begin, end, axes, shape, outputs, grid, bias, 
 
 
 @inline
-def _tiles(out, source, u, v, y, patch, grid, bias, floor, number, tables):
+def _tiles(out, source, u, v, y, patch, grid, finish, number, tables):
     """Do one block of tiles: windows to points, products of the points, points to outputs."""
     axes, shape, outputs, near, cut, places, tile_inputs, tile_outputs, blocks = tables
     g, size, begin = shape[0], lanes(out), blocks[number]
@@ -185,11 +185,11 @@ def _tiles(out, source, u, v, y, patch, grid, bias, floor, number, tables):
         product(y, to, ends, v, at, starts, places, u, weights, columns, False, False)
     for t in range(tiles):
         where = ends[t], begin + t, 0, len(outputs)
-        _write_tile(out, y, *where, axes, shape, outputs, grid, bias, floor)
+        _write_tile(out, y, *where, axes, shape, outputs, grid, finish)
 
 
 @inline
-def _panel(out, w, u, v, y, grid, bias, floor, i, tables, taps):
+def _panel(out, w, u, v, y, grid, finish, i, tables, taps):
     """Do one panel of output vectors for a block of tiles, a part of the sum after another."""
     axes, shape, outputs, _, _, places, starts, ends, blocks = tables
     g, size, panels = shape[0], lanes(out), (len(outputs) + WIDEST - 1) // WIDEST
@@ -205,11 +205,11 @@ def _panel(out, w, u, v, y, grid, bias, floor, i, tables, taps):
             product(y, to, ends, v, at, inputs, some, u, weights, columns, d > 0, False)
     for t in range(first, last):
         place = ends[t - first]
-        _write_tile(out, y, place, t, begin, end, axes, shape, outputs, grid, bias, floor)
+        _write_tile(out, y, place, t, begin, end, axes, shape, outputs, grid, finish)
 
 
 @inline
-def _task(stage, i, out, source, w, u, v, y, patch, grid, bias, floor, tables, taps):
+def _task(stage, i, out, source, w, u, v, y, patch, grid, finish, tables, taps):
     """Do task i of a stage."""
     axes, shape, outputs, near, cut, _, starts, _, _ = tables
     g = shape[0]
@@ -221,31 +221,31 @@ def _task(stage, i, out, source, w, u, v, y, patch, grid, bias, floor, tables, t
         end = begin + TERMS
         _weights(u, g.weights_apart, first, w, panel, begin, end, shape, outputs, taps, grid)
     elif stage == TILES:
-        _tiles(out, source, u, v, y, patch, grid, bias, floor, i, tables)
+        _tiles(out, source, u, v, y, patch, grid, finish, i, tables)
     elif stage == WINDOWS:
         transform_tile(v, starts[i], source, patch, i, 0, g.inputs, axes, shape, near, cut)
     else:
-        _panel(out, w, u, v, y, grid, bias, floor, i, tables, taps)
+        _panel(out, w, u, v, y, grid, finish, i, tables, taps)
     if stage in (TILES, PANELS) and may_pass(out, g.target):
         fence()
 
 
 @parallel
 def _run(
-    stage, count, out, source, w, u, v, y, patches, grids, bias, floor, axes, shape, outputs,
+    stage, count, out, source, w, u, v, y, patches, grids, finish, axes, shape, outputs,
     near, cut, places, taps, starts, ends, blocks,
 ):  # fmt: skip
     for i in prange(count):
         tables, k = (axes, shape, outputs, near, cut, places, starts, ends, blocks), get_thread_id()
         # Weights or windows have one row, for all threads to share, or one row each.
         mine = u[min(k, len(u) - 1)], v[min(k, len(v) - 1)], y[k], patches[k], grids[k]
-        _task(stage, np.int64(i), out, source, w, *mine, bias, floor, tables, taps)
+        _task(stage, np.int64(i), out, source, w, *mine, finish, tables, taps)
 
 
-def winograd(out, source, w, tables, bias=None, floor=-np.inf):
+def winograd(out, source, w, tables, factor=None, level=None, floor=-np.inf):
     """Compute what `tables` describe: a convolution or its gradient with respect to the input.
 
-    The results are max(sum + bias[channel], floor); without a bias, sum instead of sum + bias.
+    The results are max(factor * sum + level, floor), the first two by channel and optional.
     """
     with in_use:
         memory = [
@@ -253,7 +253,7 @@ def winograd(out, source, w, tables, bias=None, floor=-np.inf):
             for name, (rows, size) in zip(SCRATCH, tables.memory, strict=True)
         ]
         grids = scratch("winograd grid", started_threads(), _GRID * float32_lanes(), out.dtype)
-        arguments = flat(out), flat(source), flat(w), *memory, grids, levels(out, bias)
-        arguments += out.dtype.type(floor), *tables[:10]
+        arguments = flat(out), flat(source), flat(w), *memory, grids
+        arguments += finishing(out, factor, level, floor), *tables[:10]
         for stage, count in zip(tables.stages, tables.counts, strict=True):
             _run(stage, count, *arguments)

@@ -19,7 +19,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .llvm import address, at_least, call_llvm, copy_to_lanes, store_past
+from .llvm import address, call_llvm, copy_to_lanes, finish_vector, store_past
 from .simd import lanes_of
 
 # The finite points, 0 and pairs of opposites; infinity is the last of the 6 or 8. Relative errors
@@ -82,13 +82,14 @@ def _apply(builder, matrix, values):
 def _two_axes(module, name, matrix, element, size, finished, past):
     """Write the function out = matrix @ a @ matrix', for a and out with any distances.
 
-    The function of a `finished` result takes a bias and a floor too: max(out + bias, floor).
+    With `finished`, the function takes a factor, a level and a floor besides, and writes
+    max(factor * out + level, floor).
     """
     if name in module.globals:
         return module.globals[name]
     index, vector, (rows, columns) = ir.IntType(64), ir.VectorType(element, size), matrix.shape
     pointer = element.as_pointer()
-    arguments = [pointer, index, index] * 2 + [pointer, element] * finished
+    arguments = [pointer, index, index] * 2 + [pointer, pointer, element] * finished
     kind = ir.FunctionType(ir.VoidType(), arguments)
     function = ir.Function(module, kind, name)
     function.linkage = "linkonce_odr"
@@ -96,8 +97,9 @@ def _two_axes(module, name, matrix, element, size, finished, past):
     out, out_row, out_column, a, a_row, a_column, *last = function.args
     builder = ir.IRBuilder(function.append_basic_block())
     if finished:
-        level = builder.load(builder.bitcast(last[0], vector.as_pointer()), align=4)
-        floor = copy_to_lanes(builder, last[1], size)
+        places = [builder.bitcast(place, vector.as_pointer()) for place in last[:2]]
+        finish = [builder.load(place, align=4) for place in places]
+        finish.append(copy_to_lanes(builder, last[2], size))
     half = builder.bitcast(builder.alloca(ir.ArrayType(vector, rows * columns)), pointer)
 
     def vectors(base, first, step, count):
@@ -108,7 +110,7 @@ def _two_axes(module, name, matrix, element, size, finished, past):
         values = [builder.load(place, align=4) for place in source]
         for place, value in zip(target, _apply(builder, matrix, values), strict=True):
             if finished:
-                value = at_least(builder, builder.fadd(value, level), floor)
+                value = finish_vector(builder, value, *finish)
             if past:
                 store_past(builder, value, place)
             else:
@@ -132,7 +134,8 @@ def _write_transform(kind, choose, typed, context, builder, args, past=False):
     scheme, o, i, out_row, out_column, b, j, row, column, *last = args
     to, source = (address(context, builder, *pair) for pair in ((typed[1], o, i), (typed[5], b, j)))
     if last:
-        last = [address(context, builder, typed[9], *last[:2]), last[2]]
+        array, *places, floor = last
+        last = [*(address(context, builder, typed[9], array, place) for place in places), floor]
     element, size = context.get_value_type(typed[1].dtype), lanes_of(typed[1].dtype)
     end = builder.append_basic_block("transformed")
     choice = builder.switch(scheme, end)
@@ -165,18 +168,18 @@ def _transform(kind, choose):
 
 
 def _finished_transform(kind, choose, past):
-    """Make the intrinsic that takes a bias, its first element and a floor besides."""
+    """Make the intrinsic that takes factors and levels in one array, and a floor, besides."""
 
     @intrinsic
     def transform(
-        typing, scheme, out, i, out_row, out_column, a, j, row, column, bias, first, floor
+        typing, scheme, out, i, out_row, out_column, a, j, row, column, finish, f, g, floor
     ):  # fmt: skip
         n = types.intp
 
         def build(context, builder, signature, args):
             return _write_transform(kind, choose, signature.args, context, builder, args, past)
 
-        return types.void(n, out, n, n, n, a, n, n, n, bias, n, out.dtype), build
+        return types.void(n, out, n, n, n, a, n, n, n, finish, n, n, out.dtype), build
 
     return transform
 
@@ -187,6 +190,6 @@ transform_window = _transform("window", lambda a, g, b: b)
 transform_weights = _transform("weights", lambda a, g, b: g)
 transform_output_grad = _transform("output_grad", lambda a, g, b: a.T)
 transform_weight_grad = _transform("weight_grad", lambda a, g, b: g.T)
-# These end with a bias and a floor: max(result + bias[first : ], floor).
+# These go on with (finish, f, g, floor): max(finish[f : ] * result + finish[g : ], floor).
 transform_outputs = _finished_transform("outputs", lambda a, g, b: a, past=False)
 transform_outputs_past = _finished_transform("outputs_past", lambda a, g, b: a, past=True)

@@ -8,8 +8,11 @@ from . import conv_plain, gemm
 from .elementwise import finish
 
 
-def conv(out, x, w, strides, pads, dilation, groups, bias=None, activation="linear"):
-    """out[n,p,q,k] = f(bias[k] + sum_abc x[n, p sh + a dh - top, q sw + b dw - left, c] w[...])."""
+def conv(
+    out, x, w, strides, pads, dilation, groups, bias=None, activation="linear", scale=None
+):  # fmt: skip
+    """out[n,p,q,k] = f(bias[k] + scale[k] sum_abc x[n, p sh + a dh - top, ..., c] w[a,b,c,k])."""
+    w = w if scale is None else w * scale
     if not gemm.conv(out, x, w, strides, pads, dilation, groups):
         numbers = conv_plain.geometry(x.shape, w.shape, out.shape, strides, pads, dilation, groups)
         conv_plain.conv(out, x, w, numbers)

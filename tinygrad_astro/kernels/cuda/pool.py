@@ -5,6 +5,7 @@ spread_windows. Letters: n image, i j output row and column, p q input row and c
 One thread per output element; coordinates left of the border wrap to large uint32 and fail p < H.
 """
 
+from . import namespace
 from .target import D, U, cuda, kernel
 
 GEOMETRY = "u u u u u u u u u u u"
@@ -119,6 +120,13 @@ def argmax_windows(out, x, size, strides, pads):
     """
     arguments = out, x, out.size, *_geometry(out, x, size, strides, pads)
     _argmax_windows(out.size, *arguments, dtype=x.dtype)
+
+
+def max_windows(out, x, size, strides, pads):
+    """out[n,i,j,c] = the x[n,p,q,c] that argmax_windows picks."""
+    indices = namespace.empty(out.shape, "int64")
+    argmax_windows(indices, x, size, strides, pads)
+    take_windows(out, x, indices)
 
 
 def take_windows(out, x, indices):
