@@ -8,6 +8,7 @@ other tables make it the gradient of the input, and the weight gradient sums ove
 import numpy as np
 from numba import get_thread_id, prange
 
+from .borrow import borrowed
 from .conv_direct import block_at, count_pixels, open_window, whole
 from .scratch import in_use, scratch
 from .simd import clear, copy, lanes, load, multiply_add, splat, store, store_first
@@ -108,7 +109,7 @@ def _run(
     for i in prange(count):
         tables = axes, channels, phases, steps, weights, starts, targets
         window = windows[get_thread_id()]
-        _block(out, source, w, window, np.int64(i), work[0].copied, tables)
+        _block(*borrowed((out, source, w, window, np.int64(i), work[0].copied, tables)))
 
 
 @parallel
@@ -121,8 +122,8 @@ def _run_weights(
         thread, chunk = get_thread_id(), np.int64(i)
         clear(sums[chunk], 0, sums.shape[1])
         for block in range(chunk * blocks // len(sums), (chunk + 1) * blocks // len(sums)):
-            window, packed = windows[thread], packs[thread]
-            _add_block(sums[chunk], x, g, window, packed, block, work[0].copied, tables)
+            mine = windows[thread], packs[thread], block, work[0].copied, tables
+            _add_block(*borrowed((sums[chunk], x, g, *mine)))
 
 
 def _filled(w, lanes):

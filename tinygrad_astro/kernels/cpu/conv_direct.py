@@ -8,6 +8,7 @@ have the same bits on any number of threads.
 import numpy as np
 from numba import get_thread_id, prange
 
+from .borrow import borrowed
 from .past import fence, may_pass
 from .product import BLOCK, WIDEST, finished_product
 from .scratch import in_use, scratch
@@ -156,12 +157,13 @@ def _run(
 ):  # fmt: skip
     for i in prange(count):
         if stage == 0:
-            _pack_weights(packed[0], w, np.int64(i), channels, phases, weights)
+            mine = borrowed((packed[0], w, np.int64(i), channels, phases, weights))
+            _pack_weights(*mine)
         else:
             tables = axes, channels, phases, steps, weights, starts, targets, work
             k = get_thread_id()
             mine = packs[k], windows[k], finish, np.int64(i)
-            _walk_task(out, source, w, packed[0], *mine, tables)
+            _walk_task(*borrowed((out, source, w, packed[0], *mine, tables)))
 
 
 def walk(out, source, w, tables, factor=None, level=None, floor=-np.inf):

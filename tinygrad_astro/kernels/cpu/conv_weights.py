@@ -11,6 +11,7 @@ import functools
 import numpy as np
 from numba import get_thread_id, prange
 
+from .borrow import borrowed
 from .conv_direct import block_at, count_pixels, open_window, whole
 from .conv_tables import record
 from .product import WIDEST, product
@@ -105,7 +106,8 @@ def _run(
 ):  # fmt: skip
     for i in prange(count):
         tables, k = (axes, channels, phases, steps, weights, starts, targets), get_thread_id()
-        _task(stage, np.int64(i), out, x, g, partials, windows[k], packs[k], work, job, tables)
+        mine = out, x, g, partials, windows[k], packs[k], work, job, tables
+        _task(stage, np.int64(i), *borrowed(mine))
 
 
 # How blocks are dealt: to `chunks`, with the taps cut into `splits` of up to `split`; whether the

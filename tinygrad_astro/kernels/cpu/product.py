@@ -28,7 +28,6 @@ from .target import inline
 # of about 180 GFLOP/s: 145, 173, 172 and 175 GFLOP/s for 1, 2, 3 and 4 vectors.
 ROWS = {1: 8, 2: 8, 3: 6, 4: 6} if registers() == 32 else {1: 8, 2: 6}
 WIDEST = max(ROWS)
-_HEIGHTS = (0, *ROWS.values())
 
 # How much of the reduction is done at once: 144 rows of four vectors are 36 KiB, about an L1.
 # Sums of blocks also round less than one long sum.
@@ -36,7 +35,7 @@ BLOCK = 144
 
 
 def _write_tile(function, rows, width, vector):
-    """Write `function`: out[t, j] (+)= sum_s a[a_rows[t] + steps[s]] * b[s, j] for one tile.
+    """Write `function`: out[t, j] (+)= sum_s a[a_rows[t] + steps[s]] * b[s, j] for in tiles.
 
     With `finished`, max(factor[j] * that + level[j], floor) is written.
 
@@ -48,7 +47,8 @@ def _write_tile(function, rows, width, vector):
     out, out_rows, a, a_rows, steps, b, gains, levels, *numbers, add, past, finished = function.args
     floor, count, depth, columns = numbers
     index, size, align = count.type, vector.count, 4 if vector.element == ir.FloatType() else 8
-    start, loop, end = (function.append_basic_block(name) for name in ("start", "loop", "end"))
+    blocks = "start", "tile", "loop", "end", "done"
+    start, tile, loop, end, done = (function.append_basic_block(name) for name in blocks)
 
     def vector_at(base, offset):
         return builder.bitcast(builder.gep(base, [offset]), vector.as_pointer())
@@ -71,8 +71,13 @@ def _write_tile(function, rows, width, vector):
 
     builder = ir.IRBuilder(start)
     last = builder.sub(count, index(1))
-    below = [builder.icmp_signed("<", index(r), last) for r in range(rows)]
-    chosen = [builder.select(below[r], index(r), last) for r in range(rows)]
+    mask = first_lanes(builder, builder.sub(columns, index((width - 1) * size)), size)
+    builder.branch(tile)
+
+    builder.position_at_end(tile)
+    t = builder.phi(index)
+    chosen = [builder.add(t, index(r)) for r in range(rows)]
+    chosen = [builder.select(builder.icmp_signed("<", r, last), r, last) for r in chosen]
     factors, targets = row_pointers(a, a_rows), row_pointers(out, out_rows)
     builder.branch(loop)
 
@@ -92,11 +97,10 @@ def _write_tile(function, rows, width, vector):
     zero = vector([0.0] * size)
     each = [(sums[r][v], zero, grown[r][v]) for r in range(rows) for v in range(width)]
     for phi, first, later in ((s, index(0), following), *each):
-        phi.add_incoming(first, start)
+        phi.add_incoming(first, tile)
         phi.add_incoming(later, loop)
 
     builder.position_at_end(end)
-    mask = first_lanes(builder, builder.sub(columns, index((width - 1) * size)), size)
     targets = [[vector_at(row, index(v * size)) for v in range(width)] for row in targets]
 
     def read(pointer, v):
@@ -131,7 +135,11 @@ def _write_tile(function, rows, width, vector):
                 for v in range(width - 1):
                     builder.store(value[v], row[v], align=align)
                 masked_store(builder, value[-1], row[-1], mask)
-    builder.ret_void()
+    following = builder.add(t, index(rows))
+    t.add_incoming(index(0), start)
+    t.add_incoming(following, builder.block)
+    builder.cbranch(builder.icmp_signed("<", following, count), tile, done)
+    ir.IRBuilder(done).ret_void()
 
 
 def _tile_function(module, element, width, size):
@@ -150,22 +158,22 @@ def _tile_function(module, element, width, size):
 
 
 @intrinsic
-def _tile(
-    typing, width, out, i, out_rows, t, a, j, a_rows, steps, s, b, k, finish, f, g, floor, count,
+def _tiles(
+    typing, width, out, i, out_rows, a, j, a_rows, steps, s, b, k, finish, f, g, floor, count,
     depth, columns, add, past, finished,
 ):  # fmt: skip
-    """Compute one tile, `width` vectors wide, from out[i], out_rows[t], a[j], steps[s], b[k]..."""
+    """Compute tiles `width` vectors wide, from out[i], a[j], steps[s], b[k]... on."""
     n, flag = types.intp, types.boolean
-    arrays = out, n, out_rows, n, a, n, a_rows, steps, n, b, n, finish, n, n
+    arrays = out, n, out_rows, a, n, a_rows, steps, n, b, n, finish, n, n
 
     def build(context, builder, signature, args):
         kinds = signature.args
 
-        def at(array, offset):
-            return address(context, builder, kinds[array], args[array], args[offset])
+        def at(array, offset=None):
+            first = args[offset] if offset else context.get_constant(n, 0)
+            return address(context, builder, kinds[array], args[array], first)
 
-        numbers = at(1, 2), at(3, 4), at(5, 6), at(7, 4), at(8, 9), at(10, 11)
-        numbers += at(12, 13), at(12, 14)
+        numbers = at(1, 2), at(3), at(4, 5), at(6), at(7, 8), at(9, 10), at(11, 12), at(11, 13)
         element, size = context.get_value_type(out.dtype), lanes_of(out.dtype)
         end = builder.append_basic_block("tile_end")
         choice = builder.switch(args[0], end)
@@ -174,7 +182,7 @@ def _tile(
             choice.add_case(candidate, case)
             builder.position_at_end(case)
             function = _tile_function(builder.module, element, candidate, size)
-            builder.call(function, [*numbers, *args[15:]])
+            builder.call(function, [*numbers, *args[14:]])
             builder.branch(end)
         builder.position_at_end(end)
         return context.get_dummy_value()
@@ -216,30 +224,27 @@ def finished_product(
     block = (depth + blocks - 1) // max(1, blocks)
     for first in range(0, columns, WIDEST * size):
         width = min(WIDEST, (columns - first + size - 1) // size)
-        height = _HEIGHTS[width]
-        for s in range(0, depth, max(1, block)):
-            for t in range(0, rows, height):
-                _tile(
-                    width,
-                    out,
-                    out_first + first,
-                    out_rows,
-                    t,
-                    a,
-                    a_first,
-                    a_rows,
-                    steps,
-                    s,
-                    b,
-                    b_first + depth * first + s * width * size,
-                    numbers,
-                    channel + first,
-                    level + first,
-                    floor,
-                    min(height, rows - t),
-                    min(block, depth - s),
-                    columns - first,
-                    add or s > 0,
-                    past,
-                    finished and s + block >= depth,
-                )
+        for s in range(0, depth if rows else 0, max(1, block)):
+            _tiles(
+                width,
+                out,
+                out_first + first,
+                out_rows,
+                a,
+                a_first,
+                a_rows,
+                steps,
+                s,
+                b,
+                b_first + depth * first + s * width * size,
+                numbers,
+                channel + first,
+                level + first,
+                floor,
+                rows,
+                min(block, depth - s),
+                columns - first,
+                add or s > 0,
+                past,
+                finished and s + block >= depth,
+            )

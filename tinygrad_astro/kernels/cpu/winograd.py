@@ -13,6 +13,7 @@ and each task does one panel of outputs for many tiles, with its weights transfo
 import numpy as np
 from numba import get_thread_id, prange
 
+from .borrow import borrowed
 from .past import fence, may_pass
 from .product import WIDEST, product
 from .scratch import in_use, scratch
@@ -239,7 +240,7 @@ def _run(
         tables, k = (axes, shape, outputs, near, cut, places, starts, ends, blocks), get_thread_id()
         # Weights or windows have one row, for all threads to share, or one row each.
         mine = u[min(k, len(u) - 1)], v[min(k, len(v) - 1)], y[k], patches[k], grids[k]
-        _task(stage, np.int64(i), out, source, w, *mine, finish, tables, taps)
+        _task(stage, np.int64(i), *borrowed((out, source, w, *mine, finish, tables, taps)))
 
 
 def winograd(out, source, w, tables, factor=None, level=None, floor=-np.inf):

@@ -11,6 +11,7 @@ points to the end, so that no sum leaves the cache.
 import numpy as np
 from numba import get_thread_id, prange
 
+from .borrow import borrowed
 from .product import WIDEST, product
 from .scratch import in_use, scratch
 from .simd import float32_lanes, lanes, load, store, store_first
@@ -131,7 +132,7 @@ def _run(
         tables, k = (axes, shape, outputs, near, cut, places, starts, rows), get_thread_id()
         # Points have one row, for all threads to share, or one row each.
         mine = v[min(k, len(v) - 1)], y[min(k, len(y) - 1)], patches[k], grids[k]
-        _task(stage, np.int64(i), out, x, g, sums, k, *mine, job, tables, taps)
+        _task(stage, np.int64(i), *borrowed((out, x, g, sums, k, *mine, job, tables, taps)))
 
 
 def winograd_weights(out, x, g, tables):
