@@ -189,3 +189,64 @@ def test_empty_batch():
     out, dx, dw = all_three(x, w, g, PLAIN)
     assert out.shape == (0, 4, 4, 3) and dx.shape == (0, 6, 6, 2)
     assert (dw == 0).all()
+
+
+# Winograd with 6 and 8 points, direct sums of more than one block, phases that no tap reaches,
+# groups of a few columns, depthwise, a narrow result, no pixels, no channels.
+FINISHED = [
+    ((1, 13, 12, 32), (3, 3, 32, 48), dict(pads=((1, 1), (1, 1)))),
+    ((2, 40, 41, 16), (3, 3, 16, 20), dict(pads=((1, 1), (1, 1)))),
+    ((1, 7, 8, 5), (3, 3, 5, 37), {}),
+    ((2, 6, 6, 400), (1, 1, 400, 70), {}),
+    ((1, 5, 6, 3), (1, 1, 3, 4), dict(strides=(2, 3))),
+    ((1, 6, 7, 6), (2, 2, 3, 10), dict(groups=2)),
+    ((1, 6, 7, 6), (3, 3, 1, 6), dict(groups=6)),
+    ((2, 9, 9, 16), (1, 1, 16, 2), {}),
+    ((0, 6, 6, 2), (3, 3, 2, 3), {}),
+    ((2, 4, 4, 0), (3, 3, 0, 3), {}),
+]
+
+
+@pytest.mark.parametrize("x_shape, w_shape, changes", FINISHED)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["linear", "relu", "tanh"])
+def test_bias_scale_and_activation_are_minded_while_writing(
+    rng, x_shape, w_shape, changes, dtype, name
+):
+    geometry = PLAIN | changes
+    x, w, g = draw(rng, x_shape, w_shape, geometry, dtype)
+    activate = {"linear": lambda y: y, "relu": lambda y: np.maximum(y, 0), "tanh": np.tanh}[name]
+    if x.size:
+        x.reshape(-1)[3] = np.nan
+    plain, spread, _ = all_three(x, w, np.nan_to_num(g), geometry)
+    bias, scale = rng.standard_normal((2, w_shape[3])).astype(dtype)
+    level = rng.standard_normal(x_shape[3]).astype(dtype)
+    tolerance = dict(rtol=2e-5, atol=2e-5) if dtype == np.float32 else dict(rtol=1e-11, atol=1e-12)
+    for factor in (None, scale):
+        for shift in (None, bias):
+            out = np.full_like(plain, 7.0)
+            conv(out, x, w, **geometry, bias=shift, activation=name, scale=factor)
+            scaled = plain if factor is None else plain * factor
+            expected = activate(scaled if shift is None else scaled + shift)
+            np.testing.assert_allclose(out, expected, **tolerance)
+    back = np.full_like(spread, 7.0)
+    conv_input_grad(back, g, w, **geometry, bias=level, activation=name)
+    np.testing.assert_allclose(back, activate(spread + level), **tolerance)
+
+
+@pytest.mark.parametrize("shape, width", [((2, 9, 8, 16), 1), ((3, 70, 61, 32), 4)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_narrow_weights_sum_over_the_pixels(rng, shape, width, dtype):
+    x, w, g = draw(rng, shape, (1, 1, shape[3], width), PLAIN, dtype)
+    before, found = get_num_threads(), []
+    try:
+        for threads in (1, before):
+            set_num_threads(threads)
+            found.append(np.full_like(w, np.nan))
+            conv_weight_grad(found[-1], x, g, **PLAIN)
+    finally:
+        set_num_threads(before)
+    exact = np.einsum("nhwc,nhwk->ck", x.astype(np.longdouble), g.astype(np.longdouble))
+    off = np.linalg.norm(found[0][0, 0] - exact) / np.linalg.norm(exact)
+    assert off < (1e-6 if dtype == np.float32 else 1e-14)
+    assert found[0].tobytes() == found[1].tobytes()

@@ -165,3 +165,15 @@ def test_a_row_has_the_same_bits_wherever_it_stands(rng):
     for start, stop in ((0, 1), (5, 700), (8001, 9000)):
         piece = normalize(x[start:stop], mean, inv_std, gamma, beta, "relu")
         assert np.array_equal(piece, whole[start:stop])
+
+
+@pytest.mark.parametrize("channels", [3, 16])
+def test_moments_where_the_first_rows_are_far_from_the_others(rng, channels):
+    """The sums go by differences from the mean of the first rows: how much may that cost?"""
+    for rows in (1, 40, 300):
+        x = rng.standard_normal((5000, channels)).astype(np.float32)
+        x[:rows] += 1e5
+        mean, var = moments(x)
+        exact = x.astype(np.longdouble)
+        assert np.allclose(mean, exact.mean(axis=0).astype(float), rtol=2e-6)
+        assert np.allclose(var, exact.var(axis=0).astype(float), rtol=2e-6)

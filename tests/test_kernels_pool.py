@@ -170,3 +170,18 @@ def test_same_bits_on_one_thread_or_many(rng, monkeypatch, images):
         set_num_threads(before)
     monkeypatch.setattr(chunks, "SERIAL", 1 << 60)
     assert everything() == parallel
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("channels", [1, 5, 16, 35])
+@pytest.mark.parametrize(
+    "window",
+    [((2, 2), (2, 2), ((0, 0), (0, 0))), ((3, 2), (2, 3), ((1, 1), (0, 1)))],
+)
+def test_the_largest_values_are_those_that_argmax_picks(rng, dtype, channels, window):
+    x = rng.integers(-3, 3, (2, 9, 8, channels)).astype(dtype)
+    x[rng.random(x.shape) < 0.1] = np.nan
+    out = np.full(output_shape(x, *window), 7.0, dtype)
+    pool.max_windows(out, x, *window)
+    assert np.array_equal(out, take(x, argmax(x, *window)), equal_nan=True)
+    assert np.isnan(out).any() and not np.isnan(out).all()

@@ -330,6 +330,10 @@ def test_empty_batch_and_no_channels():
         (lambda: ops.conv(np.ones((1, 4, 4, 1)), np.ones((3, 3, 1, 1)), padding="full"), "full"),
         (lambda: ops.conv(np.ones((1, 4, 4, 1)), np.ones((3, 3, 1, 1)), dilation_rate=2), "5 pix"),
         (lambda: ops.conv_transpose(np.ones((1, 4, 4, 2)), np.ones((3, 3, 1, 1))), "expects 1"),
+        (lambda: ops.conv(np.ones((1, 4, 4, 1)), np.ones((3, 3, 1, 2)), bias=np.ones(1)),
+         r"bias of shape \(1,\) for 2 output channels"),
+        (lambda: ops.conv(np.ones((1, 4, 4, 1)), np.ones((3, 3, 1, 2)), activation="gelu"),
+         "fuse .*relu.*, got 'gelu'"),
         (lambda: ops.conv_transpose(np.ones((1, 4, 1)), np.ones((3, 1, 1)), 2, output_padding=2),
          "output_padding=2 must be less than strides"),
     ],
@@ -337,6 +341,26 @@ def test_empty_batch_and_no_channels():
 def test_errors(make, text):
     with pytest.raises(ValueError, match=text):
         make()
+
+
+@pytest.mark.parametrize("name", ["linear", "relu", "sigmoid", "tanh", "elu", "leaky_relu"])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_bias_and_activation_in_one_op_are_the_composed_ones(name, transposed):
+    x, bias = ta.tensor(A((2, 5, 6, 2))), ta.tensor(A(3))
+    op = ops.conv_transpose if transposed else ops.conv
+    w = ta.tensor(A((3, 2, 3, 2) if transposed else (3, 2, 2, 3)))
+
+    def fused(x, w, bias):
+        return op(x, w, strides=2, padding="same", bias=bias, activation=name)
+
+    summed = op(x, w, strides=2, padding="same")
+    expected = ops.bias_activation(summed, bias, name).numpy()
+    np.testing.assert_allclose(fused(x, w, bias).numpy(), expected, atol=1e-12)
+    unbiased = op(x, w, strides=2, padding="same", activation=name).numpy()
+    np.testing.assert_allclose(
+        unbiased, ops.bias_activation(summed, ta.tensor(np.zeros(3)), name).numpy(), atol=1e-12
+    )
+    check_grads(fused, x, w, bias, order=2)
 
 
 # ---- peers ---------------------------------------------------------------------------------------

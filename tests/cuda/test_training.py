@@ -51,3 +51,16 @@ def test_a_model_on_the_card_is_saved_and_loaded(rng, tmp_path):
     assert all(isinstance(value, np.ndarray) for value in state.values())
     model.to("cpu")
     np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_batch_norm_goes_with_the_convolution_at_prediction(rng):
+    layers = ta.layers
+    model = ta.Sequential(
+        [ta.Input((6, 7, 3)), layers.Conv2D(4, 3), layers.BatchNormalization(activation="relu")]
+        + [layers.MaxPooling2D(2), layers.Conv2DTranspose(2, 2, activation="tanh")]
+    )
+    model.set_weights([w + rng.uniform(0.1, 0.5, w.shape) for w in model.get_weights()])
+    x = rng.standard_normal((2, 6, 7, 3)).astype(np.float32)
+    expected = model.predict(x, verbose=0)
+    model.to("cuda")
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-5, atol=1e-5)

@@ -34,6 +34,8 @@ def activation(out, x, name):
 
 def finish(out, bias, name):
     """Add a bias, if there is one, and activate, in place."""
+    if not out.size:
+        return
     if bias is not None:
         bias_activation(out, out, bias, name)
     elif name != "linear":
