@@ -6,6 +6,7 @@ Ioffe & Szegedy 2015, algorithm 1. Each kernel reads its inputs from memory once
 import numpy as np
 from numba import prange
 
+from .borrow import borrowed
 from .chunks import fold, launch, rows_per_chunk, tile_length, tiled
 from .past import fence, may_pass, put
 from .simd import add_to, choose, lanes, load, multiply_add, splat, widen
@@ -176,6 +177,7 @@ def _batch_norm_sums_parallel(partial, g, x, mean, scale, beta, relu, rows, coun
 def _batch_norm_sums(partial, g, x, mean, scale, beta, relu, rows, start, stop):
     """partial[k, 0] = sum of h over the rows of chunk k, partial[k, 1] = sum of h (x - mean)."""
     length, step = tile_length(mean.size), rows * mean.size
+    g, x = borrowed((g, x))
     tiles = tiled(mean, length), tiled(scale, length), tiled(beta, length)
     total, products = np.empty(length), np.empty(length)
     for k in range(start, stop):

@@ -7,6 +7,7 @@ spread_windows. Letters: n image, i j output row and column, p q input row and c
 import numpy as np
 from numba import prange
 
+from .borrow import borrowed
 from .chunks import CHUNK, launch
 from .simd import choose, lanes, load, store
 from .target import inline, parallel, serial
@@ -22,9 +23,11 @@ def argmax_windows(out, x, size, strides, pads):
 
 
 def max_windows(out, x, size, strides, pads):
-    """out[n,i,j,c] = the x[n,p,q,c] that argmax_windows picks; each thread owns some pixels."""
+    """out[n,i,j,c] = the x[n,p,q,c] that argmax_windows picks; each thread owns some rows."""
     arguments = out, x, *size, *strides, pads[0][0], pads[1][0]
-    _launch_pixels(_max_windows, _max_windows_parallel, arguments, out, size)
+    rows, work = out.shape[0] * out.shape[1], out.shape[2] * out.shape[3] * size[0] * size[1]
+    step = max(1, CHUNK // max(1, work))
+    launch(_max_windows, _max_windows_parallel, arguments, rows, step, rows * work)
 
 
 def take_windows(out, x, indices):
@@ -114,14 +117,15 @@ def _max_windows_parallel(out, x, kh, kw, sh, sw, top, left, count, step):
 def _max_windows(out, x, kh, kw, sh, sw, top, left, start, stop):
     rows, columns = out.shape[1], out.shape[2]
     height, width, channels = x.shape[1], x.shape[2], x.shape[3]
-    y, source = out.reshape(-1), x.reshape(-1)
+    y, source = borrowed((out.reshape(-1), x.reshape(-1)))
     for t in range(start, stop):
-        n, i, j = t // (rows * columns), t // columns % rows, t % columns
+        n, i = t // rows, t % rows
         first_p, last_p = max(0, i * sh - top), min(height, i * sh - top + kh)
-        first_q, last_q = max(0, j * sw - left), min(width, j * sw - left + kw)
-        first = ((n * height + first_p) * width + first_q) * channels
-        window = first, last_p - first_p, last_q - first_q, width * channels, channels
-        _largest(y, t * channels, source, window)
+        for j in range(columns):
+            first_q, last_q = max(0, j * sw - left), min(width, j * sw - left + kw)
+            first = ((n * height + first_p) * width + first_q) * channels
+            window = first, last_p - first_p, last_q - first_q, width * channels, channels
+            _largest(y, (t * columns + j) * channels, source, window)
 
 
 @inline

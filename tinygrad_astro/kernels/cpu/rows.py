@@ -7,6 +7,7 @@ row to row. Any other, and any small one, is left to NumPy.
 import numpy as np
 from numba import prange
 
+from .borrow import borrowed
 from .memory import SMALLEST, empty
 from .past import fence, may_pass, put, store_past
 from .simd import copy, lanes, load
@@ -95,8 +96,9 @@ def _copy_rows(out, first, out_step, x, x_step, rows, columns):
     some, unit = max(1, _PIECE // columns), lanes(out)
     past = may_pass(out, columns) and first % unit == 0 and out_step % unit == 0
     for k in prange((rows + some - 1) // some):
+        to, source = borrowed((out, x))
         for i in range(np.int64(k) * some, min(rows, (np.int64(k) + 1) * some)):
-            _copy_row(out, first + i * out_step, x, i * x_step, columns, past)
+            _copy_row(to, first + i * out_step, source, i * x_step, columns, past)
         if past:
             fence()
 
@@ -107,10 +109,10 @@ def _join_rows(out, x, x_step, x_count, y, y_step, y_count, rows):
     columns, unit = x_count + y_count, lanes(out)
     some, past = max(1, _PIECE // columns), may_pass(out, columns) and x_count % unit == 0
     for k in prange((rows + some - 1) // some):
+        to, a, b = borrowed((out, x, y))
         for i in range(np.int64(k) * some, min(rows, (np.int64(k) + 1) * some)):
-            to = i * columns
-            _copy_row(out, to, x, i * x_step, x_count, past)
-            _copy_row(out, to + x_count, y, i * y_step, y_count, past)
+            _copy_row(to, i * columns, a, i * x_step, x_count, past)
+            _copy_row(to, i * columns + x_count, b, i * y_step, y_count, past)
         if past:
             fence()
 
@@ -131,7 +133,8 @@ def _add_rows(out, x, x_step, y, y_step, rows, columns):
     """out[i * columns + c] = x[i * x_step + c] + y[i * y_step + c]."""
     some, past = max(1, _PIECE // columns), may_pass(out, columns)
     for k in prange((rows + some - 1) // some):
+        to, a, b = borrowed((out, x, y))
         for i in range(np.int64(k) * some, min(rows, (np.int64(k) + 1) * some)):
-            _add_row(out, i * columns, x, i * x_step, y, i * y_step, columns, past)
+            _add_row(to, i * columns, a, i * x_step, b, i * y_step, columns, past)
         if past:
             fence()
