@@ -11,10 +11,16 @@ import tinygrad_astro as ta
 from tinygrad_astro.cli import main
 from tinygrad_astro.data.simulate import blends, galaxies
 from tinygrad_astro.deblending.blend import read_blend
+from tinygrad_astro.deblending.inputs import (
+    input_channels,
+    nearness,
+    network_input,
+    symmetric_light,
+)
 from tinygrad_astro.deblending.losses import FAINT, KNEE, SharedFlux
 from tinygrad_astro.deblending.pairs import BANDS, Draws, Pool, pool
 from tinygrad_astro.deblending.run import Measured, judge, judged_pairs, measure, run
-from tinygrad_astro.deblending.sharing import Sharer, load, network_input, sharing_net, spots
+from tinygrad_astro.deblending.sharing import Sharer, load, sharing_net
 from tinygrad_astro.deblending.training import Recipe
 
 BARS = pytest.mark.skipif(
@@ -43,15 +49,53 @@ def write_blend(path, bands="grizy"):
 # ---- what goes in --------------------------------------------------------------------------------
 
 
-def test_spots_mark_their_places_and_images_are_stretched_by_the_noise():
-    made = spots((20, 30), [(4.0, 7.0), (22.0, 15.0)])
-    assert made.shape == (20, 30) and made[7, 4] == made[15, 22] == 1 and made[0, 12] < 1e-3
+def test_images_are_stretched_by_the_noise_and_places_marked():
+    near = nearness((20, 30), [(4.0, 7.0), (22.0, 15.0)])
+    assert near.shape == (20, 30) and near[7, 4] == near[15, 22] == 1
+    assert near[7, 12] == pytest.approx(np.exp(-1), rel=1e-6) and not nearness((3, 3), []).any()
     image = np.full((20, 30, 2), 6.0)
     image[3, 3, 0] = np.nan
     given = network_input(image, np.array([2.0, 3.0]), (4.0, 7.0), [])
-    assert given.shape == (20, 30, 4) and not given[..., 3].any()
+    assert given.shape == (20, 30, input_channels(2)) and given.dtype == np.float32
+    assert not given[..., 3].any() and not given[..., 6:].any()
     np.testing.assert_allclose(given[0, 0, :2], np.arcsinh([3.0, 2.0]), rtol=1e-6)
-    assert given[3, 3, 0] == 0
+    assert given[3, 3, 0] == 0 == given[11, 5, 4] and given[11, 5, 5] == given[0, 0, 1]
+
+
+def symmetric_by_hand(image, places):
+    """The definition, pixel by pixel."""
+    made = np.zeros_like(image)
+    for i, j in np.ndindex(image.shape[:2]):
+        parts = []
+        for x, y in places:
+            a, b = round(2 * y) - i, round(2 * x) - j
+            inside = 0 <= a < image.shape[0] and 0 <= b < image.shape[1]
+            parts.append(np.minimum(image[i, j], image[a, b]) if inside else image[i, j])
+        made[i, j] = np.max(parts, axis=0)
+    return made
+
+
+def test_symmetric_light_is_the_lesser_of_both_sides():
+    image = np.random.default_rng(0).standard_normal((9, 12, 2))
+    places = [(3.1, 4.6), (9.3, 1.2), (0.0, 8.0)]
+    for some in (places[:1], places):
+        expected = symmetric_by_hand(image, some)
+        np.testing.assert_array_equal(symmetric_light(image, some), expected)
+    # Planted: x and y exchanged, and a turn about a place half a pixel off, must be told apart.
+    assert not np.array_equal(symmetric_light(image, [(4.6, 3.1)]), expected)
+    off = symmetric_by_hand(image, [(3.6, 4.6)])
+    assert not np.array_equal(symmetric_light(image, places[:1]), off)
+
+
+def test_symmetric_light_frees_a_source_of_its_neighbour():
+    y, x = np.mgrid[:40, :40]
+    own, other = (np.exp(-0.5 * ((x - a) ** 2 + (y - b) ** 2) / s**2)[..., None]
+                  for a, b, s in ((16.0, 19.5, 3.0), (24.0, 21.0, 2.0)))  # fmt: skip
+    found = symmetric_light(own + other, [(16.0, 19.5)])
+    assert np.abs(found - own).sum() < 0.06 * other.sum()
+    both = symmetric_light(own + other, [(16.0, 19.5), (24.0, 21.0)])
+    # A symmetric source is never cut, and there is no more light than the blend has.
+    assert (both > np.maximum(own, other) - 1e-9).all() and (both <= own + other).all()
 
 
 def test_blends_for_training_are_sums_of_their_parts(pools):
@@ -59,7 +103,7 @@ def test_blends_for_training_are_sums_of_their_parts(pools):
     batches = list(draws)
     assert len(batches) == len(draws) == 2
     inputs, labels = batches[0]
-    assert inputs.shape == (6, 24, 24, 5) and labels.shape == (6, 24, 24, 9)
+    assert inputs.shape == (6, 24, 24, 11) and labels.shape == (6, 24, 24, 9)
     own, others, image = np.split(labels.astype(float), 3, axis=-1)
     assert (own.sum(axis=(1, 2)) > 0).all() and (others.sum(axis=(1, 2)) > 0).all()
     sigma2 = np.sqrt(pools[0].camera.variance(np.zeros(3)))
@@ -71,7 +115,7 @@ def test_blends_for_training_are_sums_of_their_parts(pools):
     assert np.median(np.linalg.norm(peak - light, axis=1)) < 3
 
 
-def test_spots_are_where_the_light_is_to_a_fraction_of_a_pixel():
+def test_places_are_where_the_light_is_to_a_fraction_of_a_pixel():
     round_ones = galaxies(30, 92, "gri", 1, ("spheroid",), (20.0, 200.0), (2.5, 3.0), psf=3.0)
     draws = Draws(
         [Pool(round_ones.models, round_ones.truth, round_ones.camera)], 48, 40, 1, third=0.0
@@ -82,7 +126,7 @@ def test_spots_are_where_the_light_is_to_a_fraction_of_a_pixel():
         weights = maps.astype(float) ** power
         return np.array([[(w * g).sum() / w.sum() for g in np.mgrid[:48, :48]] for w in weights])
 
-    off = centres(inputs[..., 3], 2) - centres(labels[..., 1], 4)
+    off = centres(inputs[..., 3], 4) - centres(labels[..., 1], 4)
     assert np.median(np.linalg.norm(off, axis=1)) < 0.2
 
 

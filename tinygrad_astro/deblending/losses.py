@@ -3,8 +3,9 @@
 from tinygrad_astro import ops
 from tinygrad_astro.losses.loss import Loss
 
-# Light below this, in units of the noise of the sky, may as well belong to nothing.
-FAINT = 0.3
+# Light below this, in units of the noise of the sky, may as well belong to nothing. For it true
+# shares leave out 6 % of a simulated source in the mean (0.3: 12 %); the flux term fights that.
+FAINT = 0.1
 # Relative flux errors beyond this count linearly, not squared.
 KNEE = 0.05
 

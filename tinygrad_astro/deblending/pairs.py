@@ -6,7 +6,7 @@ import numpy as np
 
 from tinygrad_astro.data.simulate import galaxies
 from tinygrad_astro.data.sky.camera import Camera
-from tinygrad_astro.deblending.sharing import network_input
+from tinygrad_astro.deblending.inputs import network_input
 
 TYPES = ("spheroid", "disc", "irregular")
 BANDS = "gri"

@@ -14,8 +14,9 @@ from tinygrad_astro.data.simulate import Blends, blends
 from tinygrad_astro.deblending.apertures import aperture_fluxes
 from tinygrad_astro.deblending.blend import Blend
 from tinygrad_astro.deblending.figure import Result, draw, draw_blend
+from tinygrad_astro.deblending.inputs import network_input
 from tinygrad_astro.deblending.pairs import BANDS, RADIUS, SNR, TYPES
-from tinygrad_astro.deblending.sharing import TASK, Sharer, network_input
+from tinygrad_astro.deblending.sharing import TASK, Sharer
 from tinygrad_astro.deblending.training import Recipe, train
 from tinygrad_astro.extras import optional
 from tinygrad_astro.files import write_atomically

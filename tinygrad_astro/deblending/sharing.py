@@ -1,64 +1,30 @@
 """The network that shares light out, and the fluxes that follow.
 
-It is told where the source is and where its neighbours are, and says for each pixel and band which
-share of the light belongs to the source, to the neighbours, and to nothing.
+It is told where the source is and where its neighbours are (`inputs`), and says for each pixel and
+band which share of the light belongs to the source, to the neighbours, and to nothing.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from tinygrad_astro.deblending.inputs import input_channels, network_input
 from tinygrad_astro.models import Model, unet
 from tinygrad_astro.models.saving import load_model_for
 
 TASK = "deblending"
 SHARES = 3
-_SPOT = 1.5  # standard deviation of the spot that marks a place, in pixels
 
 
 def sharing_net(bands: int, filters: int = 16, depth: int = 3) -> Model:
-    """Make the U-Net: images and two maps of places in, logits (N, H, W, 3 bands) out.
+    """Make the U-Net: what `network_input` gives in, logits (N, H, W, 3 bands) out.
 
     Examples
     --------
     >>> sharing_net(3).output_shape
     (None, None, None, 9)
     """
-    return unet((None, None, bands + 2), SHARES * bands, filters=filters, depth=depth)
-
-
-def spots(shape: tuple[int, int], places) -> np.ndarray:
-    """Mark places (x, y) with Gaussian spots of height 1; the highest counts, (H, W) float32.
-
-    Examples
-    --------
-    >>> spots((3, 4), [(2.0, 1.0)])[1].round(2).tolist()
-    [0.4099999964237213, 0.800000011920929, 1.0, 0.800000011920929]
-    """
-    made = np.zeros(shape, np.float32)
-    for x, y in places:
-        dx, dy = np.arange(shape[1]) - x, np.arange(shape[0]) - y
-        r2 = dy[:, None] ** 2 + dx**2
-        made = np.maximum(made, np.exp(-0.5 * r2 / _SPOT**2)).astype(np.float32)
-    return made
-
-
-def network_input(image: np.ndarray, sigma: np.ndarray, place, others) -> np.ndarray:
-    """Give asinh(image / sigma) and the two maps, float32 (H, W, C + 2).
-
-    Parameters
-    ----------
-    image : numpy.ndarray (H, W, C)
-        Counts, sky subtracted.
-    sigma : numpy.ndarray (C,)
-        Noise of the sky.
-    place : (float, float)
-        (x, y) of the source, in pixels counted from 0.
-    others : sequence of (float, float)
-    """
-    seen = np.arcsinh(np.where(np.isfinite(image), image, 0.0) / sigma).astype(np.float32)
-    maps = [spots(image.shape[:2], [place]), spots(image.shape[:2], others)]
-    return np.concatenate([seen, np.stack(maps, axis=-1)], axis=-1)
+    return unet((None, None, input_channels(bands)), SHARES * bands, filters=filters, depth=depth)
 
 
 @dataclass
