@@ -69,7 +69,7 @@ def kernel(signature: str, block: int = 256):
     """
     from tinygrad_astro.kernels.cuda.target import Kernel
 
-    return lambda function: Kernel(function, signature, block=block)
+    return lambda function: Kernel(function, signature, block=block, foreign=True)
 
 
 def empty(shape, dtype="float32"):

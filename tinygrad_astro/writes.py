@@ -14,6 +14,8 @@ import zlib
 
 import numpy as np
 
+from tinygrad_astro.kernels import live
+
 count = itertools.count()
 _last: dict[int, tuple[weakref.ref, int]] = {}
 
@@ -28,7 +30,13 @@ latest = Latest()
 
 
 def written(array) -> None:
-    """Note that `array`, raw, has just been written in place."""
+    """Note that `array`, raw, has just been written in place; also after each replay of a graph."""
+    _note(array)
+    if live.is_recording():
+        live.do(lambda: _note(array))
+
+
+def _note(array) -> None:
     owner = _owner(array)
     key = id(owner)
     latest.number = number = next(count)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinygrad_astro.kernels import cpu
+from tinygrad_astro.kernels import cpu, live
 
 
 def of(array):
@@ -14,6 +14,24 @@ def of(array):
 
         return cuda
     raise TypeError(f"no kernels for {type(array).__name__}; expected an array on cpu or cuda")
+
+
+def on(device):
+    """Give the folder of kernels for "cpu" or "cuda"."""
+    if device == "cuda":
+        from tinygrad_astro.kernels import cuda
+
+        return cuda
+    if device == "cpu":
+        return cpu
+    raise ValueError(f'device={device!r}: expected "cpu" or "cuda"')
+
+
+def number_for(array, number):
+    """Give a number in the dtype of `array`; read from the card where it is new at each replay."""
+    if isinstance(number, live.Live):
+        return xp(array).asarray(number, array.dtype)
+    return array.dtype.type(number)
 
 
 def xp(array):

@@ -1,7 +1,7 @@
 """Adam and its variants: steps scaled by running means of the gradient and its square."""
 
 from tinygrad_astro import bounds
-from tinygrad_astro.kernels import of, xp
+from tinygrad_astro.kernels import number_for, of, xp
 from tinygrad_astro.optimizers.optimizer import Optimizer
 
 
@@ -69,19 +69,19 @@ class Adam(Optimizer):
             self.beta_1,
             self.beta_2,
             self.epsilon,
-            self.iterations + 1,
+            self.step_number,
             weight_decay,
         )
 
     def _step_amsgrad(self, w, g, slots, learning_rate, weight_decay):
         m, v, largest = slots
-        t, kind = self.iterations + 1, w.dtype.type
+        t, kind = self.step_number, w.dtype.type
         alpha = learning_rate * (1 - self.beta_2**t) ** 0.5 / (1 - self.beta_1**t)
         m += (g - m) * kind(1 - self.beta_1)
         v += (g * g - v) * kind(1 - self.beta_2)
         xp(w).maximum(largest, v, out=largest)
-        w *= kind(1 - learning_rate * weight_decay)
-        w -= kind(alpha) * m / (xp(w).sqrt(largest) + kind(self.epsilon))
+        w *= number_for(w, 1 - learning_rate * weight_decay)
+        w -= number_for(w, alpha) * m / (xp(w).sqrt(largest) + kind(self.epsilon))
 
 
 class AdamW(Adam):

@@ -2,6 +2,9 @@
 
 A step clips the gradients, shrinks the weights (decay), moves them, and counts. Kernels write
 `weight.data` in place. Slots (momenta and the like) belong to weights by position.
+
+A step can be recorded as a part of a CUDA graph: its rate and its number are asked for through
+`kernels.live`, so that each replay has its own, and norms stay on the card.
 """
 
 import math
@@ -11,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_astro import bounds, schedules
-from tinygrad_astro.kernels import moved, of, xp
+from tinygrad_astro.kernels import live, moved, of, xp
 from tinygrad_astro.losses.loss import snake_case
 from tinygrad_astro.tape import Tensor
 from tinygrad_astro.writes import written
@@ -64,6 +67,7 @@ class Optimizer:
         self.iterations = 0
         self.state: dict[str, list] = {}
         self._weights: list = []
+        self._step_number: Any = 1
         self.learning_rate = learning_rate
 
     @property
@@ -102,10 +106,19 @@ class Optimizer:
                     f"{self.name} was built for {len(self._weights)} weights and got {len(weights)}"
                     ", or others; after freezing or adding layers, compile() the model again"
                 )
+            for values in self.state.values():
+                if getattr(values[0], "device", "cpu") != weights[0].device:  # they have moved
+                    values[:] = [moved(v, w.device) for v, w in zip(values, weights, strict=True)]
             return
         self._weights = weights
-        for slot in self.slots:
-            self.state[slot] = [xp(w.data).zeros_like(w.data) for w in weights]
+        with live.outside():
+            for slot in self.slots:
+                self.state[slot] = [xp(w.data).zeros_like(w.data) for w in weights]
+
+    @property
+    def step_number(self) -> int:
+        """The number of the step that is being made, counted from 1."""
+        return self._step_number
 
     def apply_gradients(self, grads_and_weights) -> None:
         """Make one step from (gradient, weight) pairs; see `apply`."""
@@ -137,16 +150,20 @@ class Optimizer:
             raise ValueError(f"{self.name} got no gradient for any of {len(weights)} weights")
         found = [(i, g.data, weights[i].data) for i, g in enumerate(grads) if g is not None]
         scales = self._scales([g for _, g, _ in found])
-        rate, decay = self.learning_rate, self.weight_decay or 0.0
+        rate, decay = live.number(lambda: self.learning_rate), self.weight_decay or 0.0
+        self._step_number = live.number(lambda: self.iterations + 1)
         for (i, g, w), scale in zip(found, scales, strict=True):
             g = xp(g).ascontiguousarray(g).reshape(-1)
             if scale is not None:
-                g = g * g.dtype.type(scale)
+                g = g * scale.astype(g.dtype)
             elif self.clipvalue:
                 g = xp(g).clip(g, -self.clipvalue, self.clipvalue)
             slots = [self.state[slot][i].reshape(-1) for slot in self.slots]
             self.step(w.reshape(-1), g, slots, rate, decay)
             written(w)
+        live.do(self._count)
+
+    def _count(self):
         self.iterations += 1
 
     def _check(self, grads, weights):
@@ -178,8 +195,7 @@ class Optimizer:
         squares = [of(g).optimizers.squared_norm(xp(g).ascontiguousarray(g)) for g in grads]
         if self.global_clipnorm:
             squares = [sum(squares)] * len(grads)
-        norms = [float(s) ** 0.5 for s in squares]
-        return [None if norm <= limit else limit / norm for norm in norms]
+        return [_scale(square, limit) for square in squares]
 
     def get_state(self) -> dict[str, np.ndarray]:
         """Give steps, rate and slots as arrays, for a checkpoint."""
@@ -240,6 +256,15 @@ class Optimizer:
     def from_config(cls, config: dict) -> "Optimizer":
         """Make an optimizer from what `get_config` gave."""
         return cls(**config)
+
+
+def _scale(square, limit):
+    """Give limit / norm of a gradient that is longer, else None, or 1 on the card: unread, there."""
+    if isinstance(square, float):
+        norm = square**0.5
+        return None if norm <= limit else np.float64(limit / norm)
+    norm = xp(square).sqrt(square)
+    return limit / xp(norm).maximum(norm, limit)
 
 
 def _summary(slots) -> str:

@@ -44,6 +44,15 @@ def gather_along(out, x, index, count, inner, picked, length):
         out[i] = x[U(U(U(U(o * length) + U(index[i])) * inner) + j)]
 
 
+@kernel("T* T* i* u u u u", dtypes=("uint32", "uint64"))
+def scatter_along(out, x, index, count, inner, picked, length):
+    """out[o, index[o, k, j], j] = x[o, k, j]."""
+    i = U(cuda.grid(1))
+    if i < count:
+        j, o = U(i % inner), U(U(i // inner) // picked)
+        out[U(U(U(U(o * length) + U(index[i])) * inner) + j)] = x[i]
+
+
 @kernel("T* T* i* i* i* u u u u u")
 def add_sorted(out, x, places, starts, order, count, inner, segments, length, picked):
     """out[o, places[s], j] += sum of x[o, order[r], j] over starts[s] <= r < starts[s + 1]."""
@@ -166,12 +175,13 @@ def flat_index(parts, sizes):
     whole = None
     for part, n in zip(parts, sizes, strict=True):
         part = np.asarray(part) if isinstance(part, int) else part
-        known = isinstance(part, np.ndarray) or not card().recording
-        if part.size and known and (part.min() < -n or part.max() >= n):
+        least, largest = limits(part)
+        if least < -n or largest >= n:
             raise IndexError(f"an index is out of bounds for an axis of {n}")
         part = part.astype(np.int64)
-        choose = np.where if isinstance(part, np.ndarray) else namespace.where
-        part = choose(part < 0, part + n, part)
+        if least < 0:
+            choose = np.where if isinstance(part, np.ndarray) else namespace.where
+            part = choose(part < 0, part + n, part)
         if whole is None:
             whole = part
         elif isinstance(whole, np.ndarray) and isinstance(part, np.ndarray):
@@ -181,11 +191,27 @@ def flat_index(parts, sizes):
     return namespace.asarray(whole)
 
 
+def limits(index):
+    """Give the least and the largest index; the card is asked only for what the host cannot know.
+
+    In a recorded function it cannot be asked: (-1, -1) then, which lets negative ones count from
+    the end.
+    """
+    if index.size == 0:
+        return 0, -1
+    if isinstance(index, np.ndarray):
+        return int(index.min()), int(index.max())
+    if index.memory.limits is not None:
+        return index.memory.limits
+    return (-1, -1) if card().recording else (int(index.min()), int(index.max()))
+
+
 # ---- writing -------------------------------------------------------------------------------------
 
 
 def put(x, key, value):
     """x[key] = value, in place."""
+    x.memory.limits = None
     if isinstance(value, np.ndarray) and value.ndim:
         value = namespace.asarray(value)
     parts = completed(x, key)
@@ -238,11 +264,27 @@ def add_at(x, key, value):
     written_back(x, parts, part, order)
 
 
-def take_along(x, index, axis):
-    """out[..., k, ...] = x[..., index[..., k, ...], ...] along `axis`."""
+def along(x, index, axis):
+    """Give (outer, length, inner), the index as (outer, picked, inner), and its own shape."""
     axis %= x.ndim
     n = x.shape[axis]
     index = flat_index([namespace.asarray(index)], [n])
     outer, inner = math.prod(x.shape[:axis]), math.prod(x.shape[axis + 1 :])
-    rows = index.reshape(outer, index.shape[axis], inner)
-    return picked(gather_along, x, (outer, n, inner), rows, index.shape)
+    return (outer, n, inner), index.reshape(outer, index.shape[axis], inner), index.shape
+
+
+def take_along(x, index, axis):
+    """out[..., k, ...] = x[..., index[..., k, ...], ...] along `axis`."""
+    folds, rows, shape = along(x, index, axis)
+    return picked(gather_along, x, folds, rows, shape)
+
+
+def put_along(x, index, values, axis):
+    """x[..., index[..., k, ...], ...] = values[..., k, ...] along `axis`, in place."""
+    (_, length, inner), rows, shape = along(x, index, axis)
+    x.memory.limits = None
+    source = namespace.broadcast_to(namespace.asarray(values, x.dtype), shape)
+    if source.size:
+        bits = _BITS[x.itemsize]
+        geometry = source.size, inner, rows.shape[1], length
+        scatter_along(source.size, x, source, rows, *geometry, dtype=bits)
