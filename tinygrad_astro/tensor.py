@@ -1,10 +1,12 @@
 """How tensors are made, their operator table, and their handshake with NumPy and DLPack."""
 
+import functools
+
 import numpy as np
 
 from tinygrad_astro import ops
 from tinygrad_astro.arrays import as_array, cuda_interface, native_dtype, take_over
-from tinygrad_astro.kernels import moved
+from tinygrad_astro.kernels import live, moved
 from tinygrad_astro.reverse import backward
 from tinygrad_astro.tape import Tensor, primitive
 from tinygrad_astro.writes import written
@@ -48,6 +50,13 @@ def tensor(data, dtype=None, device="cpu", requires_grad: bool = False) -> Tenso
         made = made.to(device)
     made._leaf = bool(requires_grad)
     return made
+
+
+@functools.lru_cache(maxsize=64)
+def constant(values: tuple, dtype, device) -> Tensor:
+    """Give a Tensor of numbers that never change; one copy on the device, recorded steps or not."""
+    with live.outside():
+        return tensor(np.array(values, dtype), device=device)
 
 
 # ---- operators -----------------------------------------------------------------------------------

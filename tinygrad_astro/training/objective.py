@@ -1,14 +1,16 @@
 """What `compile` leaves in a model: an optimizer, and for every output its loss and its metrics."""
 
 import copy
+from functools import partial
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
-from tinygrad_astro import losses, metrics, optimizers
+from tinygrad_astro import losses, metrics, ops, optimizers
 from tinygrad_astro.layers.structure import leaves
-from tinygrad_astro.losses.labels import as_labels, spread_over
-from tinygrad_astro.losses.segmentation import RegionLoss
+from tinygrad_astro.losses.labels import Cells, as_labels, spread_over
+from tinygrad_astro.losses.loss import Loss, as_prediction
 from tinygrad_astro.metrics import Mean
 from tinygrad_astro.tape import Tensor
 
@@ -46,6 +48,8 @@ class Objective:
         Factors of the outputs' losses in the total.
     metrics, weighted_metrics : list, or a list or dict of lists, one per output
         As in `metrics.get`; only the latter see sample weights.
+    jit_compile : bool or "auto"
+        Whether steps on cuda are recorded and replayed.
 
     Raises
     ------
@@ -56,8 +60,18 @@ class Objective:
     """
 
     def __init__(
-        self, optimizer="rmsprop", loss=None, loss_weights=None, metrics=None, weighted_metrics=None
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        weighted_metrics=None,
+        jit_compile="auto",
     ):
+        if jit_compile not in (True, False, "auto"):
+            raise ValueError(f'jit_compile={jit_compile!r}: expected True, False or "auto"')
+        self.jit_compile = jit_compile
+        self.recorded: Any = None  # the steps that were recorded, once there are some
         self.optimizer = optimizers.get(optimizer)
         for one in leaves(loss):
             if one is not None:
@@ -107,22 +121,54 @@ class Objective:
         ]
         return self.outputs
 
-    def loss(self, y_true, y_pred, sample_weight=None, mask=None, class_weight=None, names=None):
-        """Give the total loss, a Tensor: the sum of the outputs' losses times their shares."""
-        outputs, total = self.build(y_pred, names), None
-        y_pred = leaves(y_pred)
-        columns = [matched(part, outputs) for part in (y_true, sample_weight, mask)]
-        for output, prediction, *data in zip(outputs, y_pred, *columns, strict=True):
+    def cells(self, y_pred, batch, class_weight=None, names=None) -> list:
+        """Check a batch's labels and weights, on the host: one `Cells` per output with a loss.
+
+        Of the predictions only shapes and dtypes are looked at.
+        """
+        outputs, found = self.build(y_pred, names), []
+        columns = [matched(part, outputs) for part in batch[1:]]
+        for output, prediction, *data in zip(outputs, floating(y_pred), *columns, strict=True):
             if output.loss is None:
+                found.append(None)
                 continue
             if data[0] is None:
                 raise ValueError(f"output {output.name!r} has a loss but got no labels y")
             loss = output.loss if class_weight is None else with_classes(output.loss, class_weight)
-            value = loss(data[0], prediction, *data[1:])
-            if len(outputs) > 1:
-                output.mean_loss.add(np.float64(value.item()), float(prediction.shape[0]))
+            if type(loss).__call__ is Loss.__call__:
+                found.append(loss.prepare(data[0], prediction, *data[1:]))
+            else:  # one that goes its own way, all of it at once
+                found.append(partial(of_all, loss, data))
+        return found
+
+    def losses(self, cells, y_pred) -> list[Tensor]:
+        """Give the total loss, the sum of the outputs' losses times their shares, then each."""
+        total, parts = None, []
+        columns = self.outputs or [], floating(y_pred), cells
+        for output, prediction, cell in zip(*columns, strict=True):
+            if output.loss is None:
+                continue
+            if isinstance(cell, Cells):
+                there = cell.on(prediction.dtype, prediction.device)
+                value = output.loss.of_cells(there, prediction)
+            else:
+                value = cell(prediction)
+            parts.append(value)
             value = value if output.share == 1.0 else value * output.share
             total = value if total is None else total + value
+        return [total, *(parts if len(cells) > 1 else [])]
+
+    def read(self, losses, size) -> float:
+        """Give the total loss as a number, asking the device once; add the others to their means.
+
+        `losses` is what `joined` gave, `size` the number of samples.
+        """
+        if losses.ndim == 0:
+            return float(losses.item())
+        total, *parts = losses.detach().numpy().tolist()
+        with_loss = [output for output in self.outputs or [] if output.loss is not None]
+        for output, value in zip(with_loss, parts, strict=True):
+            output.mean_loss.add(np.float64(value), float(size))
         return total
 
     def update(
@@ -182,6 +228,22 @@ class Objective:
                 if known == name:
                     return metric.better
         return None
+
+
+def joined(losses) -> Tensor:
+    """Give the total loss, with those of several outputs behind it, as one Tensor off the tape."""
+    losses = [one.detach() for one in losses]
+    return losses[0] if len(losses) == 1 else ops.stack(losses)
+
+
+def of_all(loss, data, y_pred):
+    """Give the loss from labels, weights and mask."""
+    return loss(data[0], y_pred, *data[1:])
+
+
+def floating(y_pred) -> list:
+    """List the predictions, whole numbers made floating."""
+    return [as_prediction(p) if isinstance(p, Tensor) else p for p in leaves(y_pred)]
 
 
 def get_metrics(spec):
@@ -262,8 +324,8 @@ def with_classes(loss, class_weight):
 
 def weight_of_cells(loss, class_weight, y_true, y_pred, sample_weight, mask):
     """Combine weights of samples and classes for the weighted metrics."""
-    weight = with_classes(loss, class_weight).prepare(y_true, y_pred, sample_weight, mask)[2]
-    return weight[..., 0] if isinstance(loss, RegionLoss) else weight  # the same in all channels
+    cells = with_classes(loss, class_weight).prepare(y_true, y_pred, sample_weight, mask)
+    return cells.weight if cells.pixels is None else cells.pixels[..., 0]  # in all channels the same
 
 
 def data_of(values):

@@ -6,6 +6,7 @@ the launch, so that nothing waits, whereas a copy from NumPy's memory would wait
 
 import numpy as np
 
+from .. import live
 from ..live import Live, now
 from . import array as arrays
 from .driver import Borrowed
@@ -39,7 +40,8 @@ class Numbers:
         if key not in self.places:
             slot = len(self.sources) % AT_ONCE
             if slot == 0:
-                there = arrays.DeviceArray((AT_ONCE,), np.uint64)
+                with live.outside():  # no kernel of the graph may write here
+                    there = arrays.DeviceArray((AT_ONCE,), np.uint64)
                 self.pieces.append((there, np.zeros(AT_ONCE, np.uint64)))
             there, bits = self.pieces[-1]
             self.sources.append((number, bits[slot : slot + 1].view(dtype)))
