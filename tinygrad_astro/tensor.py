@@ -1,7 +1,5 @@
 """How tensors are made, their operator table, and their handshake with NumPy and DLPack."""
 
-import functools
-
 import numpy as np
 
 from tinygrad_astro import ops
@@ -52,11 +50,10 @@ def tensor(data, dtype=None, device="cpu", requires_grad: bool = False) -> Tenso
     return made
 
 
-@functools.lru_cache(maxsize=64)
-def constant(values: tuple, dtype, device) -> Tensor:
-    """Give a Tensor of numbers that never change; one copy on the device, recorded steps or not."""
+def constant(values, dtype, device) -> Tensor:
+    """Give a Tensor of numbers that never change: a recorded step copies them once, beforehand."""
     with live.outside():
-        return tensor(np.array(values, dtype), device=device)
+        return tensor(np.asarray(values, dtype), device=device)
 
 
 # ---- operators -----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What the host does at every replay of a recorded step: numbers to compute anew, counts to move on.
+"""What the host does at every replay of a recorded step: new numbers before it, counts after it.
 
 A CUDA graph repeats kernels with the arguments they were recorded with. But a training step has
 numbers that are new every time: its rate, the count of steps in Adam's corrections, the seed of a
@@ -6,10 +6,10 @@ dropout mask. Code that has such a number asks for it by `number(compute)`:
 
     rate = live.number(lambda: optimizer.learning_rate)
 
-Outside of a recording that is `compute()`, a plain number, and nothing else happens. Inside, it is a
-`Live`, which remembers how to compute itself; sums and products of one are Live again, and kernels
-that accept it (a word with "?" in their signature) read it from memory on the card, where its new
-value is put before each replay. The formulas of a step stay what they are, written once.
+Outside of a recording that is `compute()`, a plain number, and nothing else happens. Inside, it is
+a `Live`, which remembers how to compute itself; sums and products of one are Live again, and
+kernels that accept it (a word with "?" in their signature) read it from memory on the card, where
+its new value is put before each replay. The formulas of a step stay what they are, written once.
 
 Whoever needs the value itself (`float`, `if`, a kernel without "?") gets NotRepeatable instead of a
 number that would stay the same for ever. What the host must count after each step goes through
@@ -86,7 +86,9 @@ class Live:
     __radd__, __rmul__ = __add__, __mul__
 
     def _frozen(self, *_: Any) -> Any:
-        refuse("a number that is new at every step (a rate, a count, a seed) was used as a fixed one")
+        refuse(
+            "a number that is new at every step (a rate, a count, a seed) was used as a fixed one"
+        )
 
     __float__ = __int__ = __index__ = __bool__ = __round__ = _frozen
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _frozen
@@ -109,6 +111,7 @@ class Recording:
         self.store, self.suspended = store, suspended
         self.numbers: list[Live] = []
         self.actions: list[Callable[[], Any]] = []
+        self.kept: dict[int, Any] = {}  # memory that its kernels use, and others may let go
         self._known: dict[tuple, Live] = {}
 
     def number(self, compute) -> Live:
@@ -155,6 +158,12 @@ def is_recording() -> bool:
 def number(compute):
     """Give `compute()`, or, in a recording, what stands for its value at each replay."""
     return compute() if _here.recording is None else _here.recording.number(compute)
+
+
+def keep(thing) -> None:
+    """In a recording, keep something alive for as long as there may be replays."""
+    if _here.recording is not None:
+        _here.recording.kept[id(thing)] = thing
 
 
 def do(action) -> None:

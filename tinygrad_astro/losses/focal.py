@@ -114,7 +114,7 @@ class CategoricalFocalCrossentropy(CategoricalCrossentropy):
         log_p = self.log_probabilities(y_pred)
         alpha = self.alpha
         if np.ndim(alpha):
-            alpha = constant(tuple(map(float, alpha)), y_pred.dtype, y_pred.device)
+            alpha = constant(alpha, y_pred.dtype, y_pred.device)
         factor = ops.power(1 - ops.exp(log_p), self.gamma) * alpha
         return -ops.sum(factor * y_true * log_p, axis=-1)
 

@@ -70,7 +70,9 @@ class Loss:
         if reduction not in REDUCTIONS:
             raise ValueError(f"unknown reduction {reduction!r}, expected one of {REDUCTIONS}")
         self.name = name or snake_case(type(self).__name__)
-        if ignore_index is not None and (not isinstance(ignore_index, Real) or math.isnan(ignore_index)):
+        if ignore_index is not None and (
+            not isinstance(ignore_index, Real) or math.isnan(ignore_index)
+        ):
             raise ValueError(
                 f"{self.name} got ignore_index={ignore_index!r}, expected a label; NaN is equal to "
                 "nothing: pass mask=np.isfinite(y_true)"

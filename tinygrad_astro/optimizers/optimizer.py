@@ -259,7 +259,7 @@ class Optimizer:
 
 
 def _scale(square, limit):
-    """Give limit / norm of a gradient that is longer, else None, or 1 on the card: unread, there."""
+    """Give limit / norm of a longer gradient, else None; on the card, where nobody looks, 1."""
     if isinstance(square, float):
         norm = square**0.5
         return None if norm <= limit else np.float64(limit / norm)

@@ -126,7 +126,8 @@ class Objective:
 
         Of the predictions only shapes and dtypes are looked at.
         """
-        outputs, found = self.build(y_pred, names), []
+        outputs = self.build(y_pred, names)
+        found: list = []
         columns = [matched(part, outputs) for part in batch[1:]]
         for output, prediction, *data in zip(outputs, floating(y_pred), *columns, strict=True):
             if output.loss is None:
@@ -325,7 +326,9 @@ def with_classes(loss, class_weight):
 def weight_of_cells(loss, class_weight, y_true, y_pred, sample_weight, mask):
     """Combine weights of samples and classes for the weighted metrics."""
     cells = with_classes(loss, class_weight).prepare(y_true, y_pred, sample_weight, mask)
-    return cells.weight if cells.pixels is None else cells.pixels[..., 0]  # in all channels the same
+    return (
+        cells.weight if cells.pixels is None else cells.pixels[..., 0]
+    )  # in all channels the same
 
 
 def data_of(values):

@@ -173,7 +173,9 @@ class RecordedSteps:
         optimizer, losses = self.objective.optimizer, [o.loss for o in self.objective.outputs or []]
         found = [current_precision(), optimizer]
         for thing in (*self.layers, optimizer, *losses):
-            found += [v for name, v in getattr(thing, "__dict__", {}).items() if name not in PASSING]
+            found += [
+                v for name, v in getattr(thing, "__dict__", {}).items() if name not in PASSING
+            ]
         for layer in self.layers:
             for weight in layer._weights:
                 found += [weight.tensor.data, weight.tensor._leaf]

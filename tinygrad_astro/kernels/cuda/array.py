@@ -11,6 +11,7 @@ import numpy as np
 
 from . import indexing, maps, namespace, reductions
 from .driver import Borrowed, Memory, card
+from .recording import keep_used
 from .target import check_index
 
 
@@ -129,6 +130,7 @@ class DeviceArray:
         """Give a copy."""
         made = DeviceArray(self.shape, self.dtype)
         if self.size:
+            keep_used(card().pool, [self])
             card().duplicate(made.memory, self.memory, self.nbytes)
         return made
 

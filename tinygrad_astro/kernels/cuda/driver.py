@@ -27,11 +27,11 @@ class Memory:
         those asks the card for nothing.
     """
 
-    __slots__ = ("block", "limits", "nbytes", "pointer", "__weakref__")
+    __slots__ = ("block", "limits", "nbytes", "pointer", "pool", "__weakref__")
 
     def __init__(self, nbytes):
         one = card()
-        self.limits = None
+        self.limits, self.pool = None, one.pool
         self.block, size = one.pool.take(nbytes)
         self.nbytes, self.pointer = nbytes, one.address(self.block)
         weakref.finalize(self, one.pool.give, self.block, size)

@@ -18,6 +18,14 @@ def refuse_while_recording(one, what):
         live.refuse(what)
 
 
+def keep_used(pool, arrays):
+    """Keep alive what a recorded kernel uses, but for the graph's own memory, used many times."""
+    for array in arrays:
+        memory = getattr(array, "memory", None)
+        if memory is not None and getattr(memory, "pool", None) is not pool:
+            live.keep(memory)
+
+
 @contextmanager
 def capturing(one, stream, pool):
     """Send the card's kernels to `stream`, and take memory from `pool`, inside the `with` block."""

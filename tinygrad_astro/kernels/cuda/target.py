@@ -28,8 +28,9 @@ from types import FunctionType
 import numpy as np
 
 from ..gpu import misplaced
-from ..live import Live
+from ..live import Live, is_recording
 from .build import Program, import_cuda, load
+from .recording import keep_used
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
 
@@ -136,6 +137,10 @@ class Kernel:
         if self.replayed is not None and self.replayed.suits(arguments):
             self.replayed.kernel(size, *self.replayed.placed(arguments, dtype), dtype=dtype)
             return
+        if is_recording():
+            from .driver import card
+
+            keep_used(card().pool, arguments)
         if self.foreign:
             for array in arguments:
                 if hasattr(array, "memory"):
