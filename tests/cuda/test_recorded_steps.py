@@ -1,4 +1,4 @@
-"""Recorded training is training: the same weights and losses as kernel by kernel, and as on the CPU.
+"""Recorded training is training: the same weights and losses as kernel by kernel and on the CPU.
 
 Every test of equality has planted faults beside it that it must catch: a rate, a seed, a count or a
 divisor that stays what it was at the recording.
