@@ -31,12 +31,6 @@ latest = Latest()
 
 def written(array) -> None:
     """Note that `array`, raw, has just been written in place; also after each replay of a graph."""
-    _note(array)
-    if live.is_recording():
-        live.do(lambda: _note(array))
-
-
-def _note(array) -> None:
     owner = _owner(array)
     key = id(owner)
     latest.number = number = next(count)
@@ -44,6 +38,8 @@ def _note(array) -> None:
     # The entry goes with its memory, so that nothing else can inherit the address and the write.
     ref = known[0] if known else weakref.ref(owner, lambda _: _last.pop(key, None))
     _last[key] = ref, number
+    if live.is_recording():
+        live.do(lambda: written(array))
 
 
 def _owner(array):

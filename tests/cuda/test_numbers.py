@@ -62,6 +62,21 @@ def test_the_optimizers_step_inside_a_graph(name):
             np.testing.assert_allclose(state[key], wanted[key], rtol=1e-5, atol=1e-6)
 
 
+class Waning(ta.optimizers.Optimizer):
+    """One of a user's own, which asks for its count and its rate where it needs them."""
+
+    def step(self, w, g, slots, learning_rate, weight_decay):
+        rate = self.learning_rate / (self.iterations + 1) ** 0.5
+        w -= kernels.number_for(w, rate) * g
+
+
+def test_an_optimizer_of_ones_own_inside_a_graph():
+    paths = [walked(Waning(SCHEDULE), *where)[0] for where in (("cuda", True), ("cpu", False))]
+    for a, b in zip(*paths, strict=True):
+        for x, y in zip(a, b, strict=True):
+            np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", ["nesterov", "centered", "adam"])
 def test_momenta_made_inside_of_the_graph_are_caught(name, monkeypatch):
     monkeypatch.setattr(live, "outside", contextlib.nullcontext)

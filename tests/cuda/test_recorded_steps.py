@@ -36,12 +36,9 @@ def test_recorded_training_is_training(expected):
 
 def source(compute):
     """Name what a number of a recorded step is."""
-    if compute.__name__ == "_next_seed":
-        return "seed"
-    if "divisor" in compute.__qualname__:
-        return "divisor"
-    names = compute.__code__.co_names
-    return "rate" if "learning_rate" in names else "count" if "iterations" in names else None
+    named = {"_next_seed": "seed", "Optimizer._rate": "rate", "Optimizer.iterations": "count"}
+    named["RecordedSteps.record.<locals>.divisor"] = "divisor"
+    return named.get(compute.__qualname__.removesuffix(".<locals>.<lambda>"))
 
 
 @pytest.fixture
@@ -50,11 +47,11 @@ def frozen(monkeypatch):
     real, met = live.Recording.number, []
 
     def plant(name):
-        def number(self, compute):
+        def number(self, compute, key=None):
             if source(compute) == name:
                 met.append(name)
                 compute = functools.cache(compute)
-            return real(self, compute)
+            return real(self, compute, key)
 
         monkeypatch.setattr(live.Recording, "number", number)
         return met

@@ -114,18 +114,20 @@ class Recording:
         self.kept: dict[int, Any] = {}  # memory that its kernels use, and others may let go
         self._known: dict[tuple, Live] = {}
 
-    def number(self, compute) -> Live:
-        """Keep how to compute a number."""
+    def number(self, compute, key=None) -> Live:
+        """Keep how to compute a number; one with a key only once."""
+        if key is not None and key in self._known:
+            return self._known[key]
         made = Live(compute, self)
         self.numbers.append(made)
+        if key is not None:
+            self._known[key] = made
         return made
 
     def joined(self, function, a, b) -> Live:
         """Keep a function of two numbers, the same one only once: each weight asks for it."""
         key = (function, *((id(x),) if isinstance(x, Live) else (type(x), x) for x in (a, b)))
-        if key not in self._known:
-            self._known[key] = self.number(lambda: function(now(a), now(b)))
-        return self._known[key]
+        return self.number(lambda: function(now(a), now(b)), key)
 
     def advance(self) -> None:
         """Compute all numbers for the next replay, in the order in which they were asked for."""
@@ -155,9 +157,12 @@ def is_recording() -> bool:
     return _here.recording is not None
 
 
-def number(compute):
-    """Give `compute()`, or, in a recording, what stands for its value at each replay."""
-    return compute() if _here.recording is None else _here.recording.number(compute)
+def number(compute, key=None):
+    """Give `compute()`, or, in a recording, what stands for its value at each replay.
+
+    Who asks twice with one key is given the same number twice.
+    """
+    return compute() if _here.recording is None else _here.recording.number(compute, key)
 
 
 def keep(thing) -> None:

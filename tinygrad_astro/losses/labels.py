@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_astro import bounds
-from tinygrad_astro.kernels import live
+from tinygrad_astro.kernels import live, moved
 from tinygrad_astro.tape import Tensor
 from tinygrad_astro.tensor import tensor
 
@@ -41,20 +41,22 @@ class Cells(NamedTuple):
 
     def arrays(self, dtype) -> dict[str, Any]:
         """Give what is an array by name, with weights in the dtype of the predictions."""
-        found = {k: v for k, v in self._asdict().items() if v is not None and k != "total"}
-        for name in {"weight", "share", "pixels"} & set(found):
-            if not isinstance(found[name], Tensor):
-                found[name] = np.asarray(found[name], dtype)
+        found = {"labels": self.labels}
+        if self.used is not None:
+            found["used"] = self.used
+        for name in ("weight", "share", "pixels"):
+            value = getattr(self, name)
+            if value is not None:
+                found[name] = value if isinstance(value, Tensor) else np.asarray(value, dtype)
         return found
 
     def on(self, dtype, device) -> "Cells":
         """Give the arrays as Tensors on the device of the predictions, weights in their dtype."""
-        return self._replace(
-            **{
-                name: a if isinstance(a, Tensor) else tensor(a, device=device)
-                for name, a in self.arrays(dtype).items()
-            }
-        )
+        found = self.arrays(dtype)
+        for name, value in found.items():
+            if not isinstance(value, Tensor):
+                found[name] = Tensor(moved(np.asarray(value), device))
+        return Cells(total=self.total, **found)
 
 
 def as_labels(y_true):

@@ -131,7 +131,9 @@ class Loss:
         if used is not None:
             weight = np.where(used, 1 if weight is None else weight, 0)
         if not isinstance(y_true, Tensor):
-            y_true = tensor(y_true, self.label_dtype(y_pred)).data
+            y_true = np.asarray(y_true, self.label_dtype(y_pred))
+        if weight is None:
+            return Cells(y_true)
         return self.counted(Cells(y_true, seen, weight), valid, y_pred)
 
     def counted(self, cells, valid, y_pred) -> Cells:

@@ -69,13 +69,13 @@ class Adam(Optimizer):
             self.beta_1,
             self.beta_2,
             self.epsilon,
-            self.step_number,
+            self.iterations + 1,
             weight_decay,
         )
 
     def _step_amsgrad(self, w, g, slots, learning_rate, weight_decay):
         m, v, largest = slots
-        t, kind = self.step_number, w.dtype.type
+        t, kind = self.iterations + 1, w.dtype.type
         alpha = learning_rate * (1 - self.beta_2**t) ** 0.5 / (1 - self.beta_1**t)
         m += (g - m) * kind(1 - self.beta_1)
         v += (g * g - v) * kind(1 - self.beta_2)

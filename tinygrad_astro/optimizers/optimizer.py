@@ -3,7 +3,7 @@
 A step clips the gradients, shrinks the weights (decay), moves them, and counts. Kernels write
 `weight.data` in place. Slots (momenta and the like) belong to weights by position.
 
-A step can be recorded as a part of a CUDA graph: its rate and its number are asked for through
+A step can be recorded as a part of a CUDA graph: `learning_rate` and `iterations` go through
 `kernels.live`, so that each replay has its own, and norms stay on the card.
 """
 
@@ -64,17 +64,28 @@ class Optimizer:
         self.name = name or snake_case(type(self).__name__)
         self.weight_decay = weight_decay
         self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
-        self.iterations = 0
+        self._iterations = 0
         self.state: dict[str, list] = {}
         self._weights: list = []
-        self._step_number: Any = 1
         self.learning_rate = learning_rate
+
+    @property
+    def iterations(self) -> int:
+        """The steps made so far; in a recorded step, at each of its replays."""
+        return live.number(lambda: self._iterations, (id(self), "iterations"))
+
+    @iterations.setter
+    def iterations(self, value: int) -> None:
+        self._iterations = value
 
     @property
     def learning_rate(self) -> float:
         """The rate of the next step; set a number or a schedule."""
+        return live.number(self._rate, (id(self), "rate"))
+
+    def _rate(self) -> float:
         if isinstance(self._learning_rate, schedules.LearningRateSchedule):
-            return float(self._learning_rate(self.iterations))
+            return float(self._learning_rate(self._iterations))
         return self._learning_rate
 
     @learning_rate.setter
@@ -106,19 +117,15 @@ class Optimizer:
                     f"{self.name} was built for {len(self._weights)} weights and got {len(weights)}"
                     ", or others; after freezing or adding layers, compile() the model again"
                 )
+            device = weights[0].device
             for values in self.state.values():
-                if getattr(values[0], "device", "cpu") != weights[0].device:  # they have moved
-                    values[:] = [moved(v, w.device) for v, w in zip(values, weights, strict=True)]
+                if getattr(values[0], "device", "cpu") != device:  # the weights have moved
+                    values[:] = [moved(value, device) for value in values]
             return
         self._weights = weights
         with live.outside():
             for slot in self.slots:
                 self.state[slot] = [xp(w.data).zeros_like(w.data) for w in weights]
-
-    @property
-    def step_number(self) -> int:
-        """The number of the step that is being made, counted from 1."""
-        return self._step_number
 
     def apply_gradients(self, grads_and_weights) -> None:
         """Make one step from (gradient, weight) pairs; see `apply`."""
@@ -150,8 +157,7 @@ class Optimizer:
             raise ValueError(f"{self.name} got no gradient for any of {len(weights)} weights")
         found = [(i, g.data, weights[i].data) for i, g in enumerate(grads) if g is not None]
         scales = self._scales([g for _, g, _ in found])
-        rate, decay = live.number(lambda: self.learning_rate), self.weight_decay or 0.0
-        self._step_number = live.number(lambda: self.iterations + 1)
+        rate, decay = self.learning_rate, self.weight_decay or 0.0
         for (i, g, w), scale in zip(found, scales, strict=True):
             g = xp(g).ascontiguousarray(g).reshape(-1)
             if scale is not None:
@@ -164,7 +170,7 @@ class Optimizer:
         live.do(self._count)
 
     def _count(self):
-        self.iterations += 1
+        self._iterations += 1
 
     def _check(self, grads, weights):
         if len(grads) != len(weights):
@@ -244,7 +250,7 @@ class Optimizer:
     def get_config(self) -> dict:
         """Give the arguments that make this optimizer again."""
         config = {k: v for k, v in vars(self).items() if not k.startswith("_")}
-        for name in ("iterations", "state", "slots"):
+        for name in ("state", "slots"):
             config.pop(name, None)
         rate: Any = self.learning_rate
         if self.schedule is not None:

@@ -244,7 +244,7 @@ def of_all(loss, data, y_pred):
 
 def floating(y_pred) -> list:
     """List the predictions, whole numbers made floating."""
-    return [as_prediction(p) if isinstance(p, Tensor) else p for p in leaves(y_pred)]
+    return [p if p.dtype.kind == "f" else as_prediction(p) for p in leaves(y_pred)]
 
 
 def with_classes(loss, class_weight):

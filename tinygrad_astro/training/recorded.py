@@ -27,8 +27,8 @@ from tinygrad_astro.training.objective import Objective
 MOST = 16  # recordings of one model: batches of ever new shapes run kernel by kernel
 PLAIN = (int, float, bool, str, type(None))
 # What training itself sets on a model or an optimizer, and no kernel reads.
-PASSING = {"history", "stop_training", "objective", "optimizer", "loss", "metadata", "iterations",
-           "state", "_weights", "_step_number", "_learning_rate"}  # fmt: skip
+PASSING = {"history", "stop_training", "objective", "optimizer", "loss", "metadata", "_iterations",
+           "state", "_weights", "_learning_rate"}  # fmt: skip
 
 
 def can_be_recorded(model, objective: Objective) -> bool:
