@@ -137,3 +137,28 @@ def test_several_outputs_metrics_and_inputs_by_name(rng):
     assert set(logs[0]) == set(logs[1]) == set(logs[2]) and "two_loss" in logs[0]
     for name in logs[0]:
         close([logs[0][name]] * 2, [logs[1][name], logs[2][name]])
+
+
+UNETS = {
+    "transpose": dict(dropout=0.3),
+    "upsample": dict(up="upsample"),
+    "unpool": dict(up="unpool"),
+    "masked": dict(masked=True),
+}
+
+
+@pytest.mark.parametrize("name", UNETS)
+def test_unets_are_recorded(rng, name):
+    x, y = rng.standard_normal((2, 8, 8, 1)).astype(np.float32), rng.integers(0, 2, (2, 8, 8))
+    if name == "masked":
+        x = [x, (rng.random((2, 8, 8, 1)) > 0.2).astype(np.float32)]
+    found = []
+    for jit in (True, False):
+        ta.manual_seed(1)
+        model = ta.models.unet((8, 8, 1), 2, filters=2, depth=1, **UNETS[name])
+        loss = losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(optimizers.SGD(0.1), loss, jit_compile=jit)
+        model.to("cuda")
+        found.append([model.train_on_batch(x, y) for _ in range(4)])
+        assert len(graphs(model)) == jit
+    close(*found, 1e-5)

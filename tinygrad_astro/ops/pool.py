@@ -8,7 +8,7 @@ pixel into its window). Max pooling is argmax then take; unpooling is put or spr
 import numpy as np
 
 from tinygrad_astro import shapes
-from tinygrad_astro.kernels import of, xp
+from tinygrad_astro.kernels import limits, of, xp
 from tinygrad_astro.ops.comparison import equal, where
 from tinygrad_astro.ops.elementwise import divide, multiply, sqrt, square
 from tinygrad_astro.ops.indexing import take
@@ -134,9 +134,10 @@ def max_unpool(inputs, indices, output_size):
     pixels = int(np.prod(size[1:-1]))
     if indices.dtype.kind not in "iu":
         raise ValueError(f"max_unpool: indices have dtype {indices.dtype}, expected integers")
-    if indices.size and (indices.data.min() < 0 or indices.data.max() >= pixels):
+    least, largest = limits(indices.data) if indices.size else (0, -1)
+    if least < 0 or largest >= pixels:
         raise ValueError(
-            f"max_unpool: indices run from {indices.data.min()} to {indices.data.max()}, but "
+            f"max_unpool: indices run from {least} to {largest}, but "
             f"output_size={tuple(size[1:-1])} has only {pixels} pixels"
         )
     return put_windows(x, indices.astype(np.int64), size=size)

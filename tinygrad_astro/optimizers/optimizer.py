@@ -83,11 +83,6 @@ class Optimizer:
         """The rate of the next step; set a number or a schedule."""
         return live.number(self._rate, (id(self), "rate"))
 
-    def _rate(self) -> float:
-        if isinstance(self._learning_rate, schedules.LearningRateSchedule):
-            return float(self._learning_rate(self._iterations))
-        return self._learning_rate
-
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
         if isinstance(value, dict):
@@ -101,6 +96,11 @@ class Optimizer:
                 )
             value = float(value)
         self._learning_rate = value
+
+    def _rate(self) -> float:
+        if isinstance(self._learning_rate, schedules.LearningRateSchedule):
+            return float(self._learning_rate(self._iterations))
+        return self._learning_rate
 
     @property
     def schedule(self):

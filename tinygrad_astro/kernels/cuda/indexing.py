@@ -175,7 +175,9 @@ def flat_index(parts, sizes):
     whole = None
     for part, n in zip(parts, sizes, strict=True):
         part = np.asarray(part) if isinstance(part, int) else part
-        least, largest = limits(part)
+        unknown = not isinstance(part, np.ndarray) and part.memory.limits is None
+        # A recorded function cannot ask: then negative indices count from the end, unchecked.
+        least, largest = (-1, -1) if unknown and card().recording else limits(part)
         if least < -n or largest >= n:
             raise IndexError(f"an index is out of bounds for an axis of {n}")
         part = part.astype(np.int64)
@@ -192,18 +194,12 @@ def flat_index(parts, sizes):
 
 
 def limits(index):
-    """Give the least and the largest index; the card is asked only for what the host cannot know.
-
-    In a recorded function it cannot be asked: (-1, -1) then, which lets negative ones count from
-    the end.
-    """
+    """Give the least and the largest index; the card is asked only for what the host cannot know."""
     if index.size == 0:
         return 0, -1
-    if isinstance(index, np.ndarray):
+    if isinstance(index, np.ndarray) or index.memory.limits is None:
         return int(index.min()), int(index.max())
-    if index.memory.limits is not None:
-        return index.memory.limits
-    return (-1, -1) if card().recording else (int(index.min()), int(index.max()))
+    return index.memory.limits
 
 
 # ---- writing -------------------------------------------------------------------------------------
