@@ -162,3 +162,31 @@ def test_unets_are_recorded(rng, name):
         found.append([model.train_on_batch(x, y) for _ in range(4)])
         assert len(graphs(model)) == jit
     close(*found, 1e-5)
+
+
+LAYERS = {
+    "global maximum": layers.GlobalMaxPooling2D,
+    "maximum": lambda: layers.MaxPooling2D(3, strides=2, padding="same"),
+    "l2": lambda: layers.L2Pooling2D(2),
+    "norm": layers.LayerNormalization,
+    "groups": lambda: layers.GroupNormalization(1),
+    "separable": lambda: layers.SeparableConv2D(2, 3),
+    "noise": lambda: layers.GaussianNoise(0.1),
+    "channels": lambda: layers.SpatialDropout2D(0.5),
+    "prelu": layers.PReLU,
+    "softmax": layers.Softmax,
+    "maxout": lambda: layers.Maxout(2),
+    "up": lambda: layers.UpSampling2D(2, interpolation="bilinear"),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_are_recorded(rng, name):
+    def make():
+        ta.manual_seed(1)
+        first, last = layers.Conv2D(2, 1), [layers.Flatten(), layers.Dense(1)]
+        return ta.Sequential([ta.Input((4, 4, 2)), first, LAYERS[name](), *last])
+
+    x, y = rng.standard_normal((8, 4, 4, 2)).astype(np.float32), rng.standard_normal((8, 1))
+    loss = losses.MeanSquaredError()
+    compare(x, y, ("cuda",), make=make, loss=loss, optimizer=optimizers.SGD, epochs=2)

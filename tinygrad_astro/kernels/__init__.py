@@ -35,7 +35,7 @@ def number_for(array, number):
 
 
 def limits(indices):
-    """Give the least and the largest of some integers, without asking the card for what is known."""
+    """Give the least and the largest of some integers, asking the card where nobody knows."""
     if isinstance(indices, np.ndarray):
         return int(indices.min()), int(indices.max())
     from tinygrad_astro.kernels.cuda import indexing

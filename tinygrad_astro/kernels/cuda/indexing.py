@@ -194,7 +194,7 @@ def flat_index(parts, sizes):
 
 
 def limits(index):
-    """Give the least and the largest index; the card is asked only for what the host cannot know."""
+    """Give the least and the largest index, asking the card where the host does not know."""
     if index.size == 0:
         return 0, -1
     if isinstance(index, np.ndarray) or index.memory.limits is None:
