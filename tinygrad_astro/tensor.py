@@ -4,7 +4,7 @@ import numpy as np
 
 from tinygrad_astro import ops
 from tinygrad_astro.arrays import as_array, cuda_interface, native_dtype, take_over
-from tinygrad_astro.kernels import live, moved
+from tinygrad_astro.kernels import moved
 from tinygrad_astro.reverse import backward
 from tinygrad_astro.tape import Tensor, primitive
 from tinygrad_astro.writes import written
@@ -48,12 +48,6 @@ def tensor(data, dtype=None, device="cpu", requires_grad: bool = False) -> Tenso
         made = made.to(device)
     made._leaf = bool(requires_grad)
     return made
-
-
-def constant(values, dtype, device) -> Tensor:
-    """Give a Tensor of numbers that never change: a recorded step copies them once, beforehand."""
-    with live.outside():
-        return tensor(np.asarray(values, dtype), device=device)
 
 
 # ---- operators -----------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ import pytest
 
 import tinygrad_astro as ta
 from tinygrad_astro import layers
+from tinygrad_astro.kernels import constant
 from tinygrad_astro.tape import Tensor
-from tinygrad_astro.tensor import constant
 
 
 def trained_by(model, x, y):
@@ -144,7 +144,7 @@ def test_memory_that_a_graph_reads_is_kept(rng):
     values = rng.standard_normal(300).astype(np.float32)
     x = ta.tensor(values, device="cuda")
     held = [ta.tensor(values, device="cuda")]
-    replay = ta.cuda.graph(lambda v: v + held[0] + constant(values, v.dtype, "cuda"), x)
+    replay = ta.cuda.graph(lambda v: v + held[0] + Tensor(constant(values, "cuda")), x)
     held.clear()
     gc.collect()
     between = [ta.tensor(np.zeros(300, np.float32), device="cuda") for _ in range(8)]

@@ -54,6 +54,18 @@ def xp(array):
     raise TypeError(f"no functions for {type(array).__name__}; expected an array on cpu or cuda")
 
 
+def constant(values, device):
+    """Give a raw array of numbers that never change; a recorded step copies them once, beforehand.
+
+    The host keeps them too, so that nothing that depends on them alone asks the card.
+    """
+    with live.outside():
+        made = moved(values, device)
+    if device == "cuda":
+        made.memory.host = values
+    return made
+
+
 def moved(array, device):
     """Give a raw array on "cpu" or "cuda", itself where it is there already."""
     if device == getattr(array, "device", "cpu"):

@@ -3,9 +3,10 @@
 import numpy as np
 
 from tinygrad_astro import bounds, ops
+from tinygrad_astro.kernels import constant
 from tinygrad_astro.losses.crossentropy import BinaryCrossentropy, CategoricalCrossentropy
 from tinygrad_astro.losses.labels import check_soft_or_sparse, one_hot, soft_or_sparse
-from tinygrad_astro.tensor import constant
+from tinygrad_astro.tape import Tensor
 
 
 class BinaryFocalCrossentropy(BinaryCrossentropy):
@@ -114,7 +115,7 @@ class CategoricalFocalCrossentropy(CategoricalCrossentropy):
         log_p = self.log_probabilities(y_pred)
         alpha = self.alpha
         if np.ndim(alpha):
-            alpha = constant(alpha, y_pred.dtype, y_pred.device)
+            alpha = Tensor(constant(np.asarray(alpha, y_pred.dtype), y_pred.device))
         factor = ops.power(1 - ops.exp(log_p), self.gamma) * alpha
         return -ops.sum(factor * y_true * log_p, axis=-1)
 

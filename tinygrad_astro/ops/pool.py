@@ -8,7 +8,7 @@ pixel into its window). Max pooling is argmax then take; unpooling is put or spr
 import numpy as np
 
 from tinygrad_astro import shapes
-from tinygrad_astro.kernels import limits, of, xp
+from tinygrad_astro.kernels import constant, limits, of, xp
 from tinygrad_astro.ops.comparison import equal, where
 from tinygrad_astro.ops.elementwise import divide, multiply, sqrt, square
 from tinygrad_astro.ops.indexing import take
@@ -207,6 +207,7 @@ def upsample(inputs, size, interpolation="nearest"):
         # On a pixel's centre it counts half twice: a NaN beside it, times 0, would come through.
         weight = np.where(below == above, 0.5, centre - below).astype(x.dtype)
         weight = weight.reshape((-1,) + (1,) * (x.ndim - 1 - axis))
-        lower, upper = (xp(x.data).asarray(part) for part in (1 - weight, weight))
+        parts = [constant(part, x.device) for part in (below, 1 - weight, above, weight)]
+        below, lower, above, upper = map(Tensor, parts)
         x = multiply(take(x, below, axis), lower) + multiply(take(x, above, axis), upper)
     return x

@@ -68,7 +68,7 @@ class Objective:
         weighted_metrics=None,
         jit_compile="auto",
     ):
-        if jit_compile not in (True, False, "auto"):
+        if not isinstance(jit_compile, bool) and jit_compile != "auto":
             raise ValueError(f'jit_compile={jit_compile!r}: expected True, False or "auto"')
         self.jit_compile = jit_compile
         self.recorded: Any = None  # the steps that were recorded, once there are some

@@ -25,13 +25,15 @@ class Memory:
     limits : (int, int) or None
         The least and the largest of the integers in it, where the host knows them: indexing with
         those asks the card for nothing.
+    host : ndarray or None
+        Its values, where they never change.
     """
 
-    __slots__ = ("block", "limits", "nbytes", "pointer", "pool", "__weakref__")
+    __slots__ = ("block", "host", "limits", "nbytes", "pointer", "pool", "__weakref__")
 
     def __init__(self, nbytes):
         one = card()
-        self.limits, self.pool = None, one.pool
+        self.host, self.limits, self.pool = None, None, one.pool
         self.block, size = one.pool.take(nbytes)
         self.nbytes, self.pointer = nbytes, one.address(self.block)
         weakref.finalize(self, one.pool.give, self.block, size)
@@ -40,10 +42,10 @@ class Memory:
 class Borrowed:
     """Bytes that another library owns, kept alive with `owner`."""
 
-    __slots__ = ("block", "limits", "nbytes", "pointer", "owner", "__weakref__")
+    __slots__ = ("block", "host", "limits", "nbytes", "pointer", "owner", "__weakref__")
 
     def __init__(self, pointer, nbytes, owner, block=None):
-        self.limits = None
+        self.host = self.limits = None
         self.pointer, self.nbytes, self.owner, self.block = pointer, nbytes, owner, block
 
 

@@ -5,10 +5,12 @@ that go to one place, in order.
 """
 
 import math
+from contextlib import nullcontext
 from numbers import Integral
 
 import numpy as np
 
+from .. import live
 from . import array as arrays
 from . import maps, namespace
 from .driver import card
@@ -180,7 +182,7 @@ def flat_index(parts, sizes):
         least, largest = (-1, -1) if unknown and card().recording else limits(part)
         if least < -n or largest >= n:
             raise IndexError(f"an index is out of bounds for an axis of {n}")
-        part = part.astype(np.int64)
+        part = part.astype(np.int64, copy=False)
         if least < 0:
             choose = np.where if isinstance(part, np.ndarray) else namespace.where
             part = choose(part < 0, part + n, part)
@@ -249,11 +251,13 @@ def add_at(x, key, value):
     part = part.copy() if part.memory is x.memory else part
     source = namespace.broadcast_to(namespace.asarray(value, x.dtype), shape)
     if source.size:
-        flat = index.copy_to_host().reshape(-1)
+        known = index.memory.host
+        flat = (index.copy_to_host() if known is None else known).reshape(-1)
         order_ = np.argsort(flat, kind="stable")
         places, starts = np.unique(flat[order_], return_index=True)
         starts = np.append(starts, flat.size)
-        tables = [namespace.asarray(t.astype(np.int64)) for t in (places, starts, order_)]
+        with live.outside() if known is not None else nullcontext():
+            tables = [namespace.asarray(t.astype(np.int64)) for t in (places, starts, order_)]
         count = outer * places.size * inner
         geometry = count, inner, places.size, length, flat.size
         add_sorted(count, part, source, *tables, *geometry, dtype=x.dtype)
