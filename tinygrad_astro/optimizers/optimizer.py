@@ -161,7 +161,7 @@ class Optimizer:
         for (i, g, w), scale in zip(found, scales, strict=True):
             g = xp(g).ascontiguousarray(g).reshape(-1)
             if scale is not None:
-                g = g * scale.astype(g.dtype)
+                g = g * scale
             elif self.clipvalue:
                 g = xp(g).clip(g, -self.clipvalue, self.clipvalue)
             slots = [self.state[slot][i].reshape(-1) for slot in self.slots]
@@ -199,9 +199,11 @@ class Optimizer:
         if not limit:
             return [None] * len(grads)
         squares = [of(g).optimizers.squared_norm(xp(g).ascontiguousarray(g)) for g in grads]
-        if self.global_clipnorm:
-            squares = [sum(squares)] * len(grads)
-        return [_scale(square, limit) for square in squares]
+        if not self.global_clipnorm:
+            return [_scale(s, limit, g.dtype) for s, g in zip(squares, grads, strict=True)]
+        total = sum(squares)
+        scales = {dtype: _scale(total, limit, dtype) for dtype in {g.dtype for g in grads}}
+        return [scales[g.dtype] for g in grads]
 
     def get_state(self) -> dict[str, np.ndarray]:
         """Give steps, rate and slots as arrays, for a checkpoint."""
@@ -264,13 +266,13 @@ class Optimizer:
         return cls(**config)
 
 
-def _scale(square, limit):
+def _scale(square, limit, dtype):
     """Give limit / norm of a longer gradient, else None; on the card, where nobody looks, 1."""
     if isinstance(square, float):
         norm = square**0.5
-        return None if norm <= limit else np.float64(limit / norm)
+        return None if norm <= limit else dtype.type(limit / norm)
     norm = xp(square).sqrt(square)
-    return limit / xp(norm).maximum(norm, limit)
+    return (limit / xp(norm).maximum(norm, limit)).astype(dtype)
 
 
 def _summary(slots) -> str:
