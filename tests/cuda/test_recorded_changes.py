@@ -1,6 +1,8 @@
 """What changes between steps reaches recorded ones; what cannot be recorded runs and says so."""
 
+import gc
 import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -232,3 +234,43 @@ def test_batches_of_ever_new_shapes_run_kernel_by_kernel(rng, monkeypatch):
         found.append([steps(model, x[:n], y[:n], 2) for n in (3, 4, 5, 6, 3)])
         assert jit is False or len(graphs(model)) == 2
     close(*found, 1e-6)
+
+
+def test_recordings_that_no_longer_hold_let_go_of_their_memory(rng, simulated):
+    x, y = rows(rng)
+    model = compiled(True)
+    steps(model, x, y)
+    (graph,) = graphs(model)
+    seen, pool = weakref.ref(graph), weakref.ref(model.objective.recorded.pool)
+    del graph
+    gc.disable()
+    try:
+        freeze(model)
+        thaw(model)
+        other_clip(model)
+        steps(model, x, y, 1)
+        assert seen() is None and pool() is None
+    finally:
+        gc.enable()
+
+
+class Scaled(layers.Layer):
+    """A layer whose attributes have names that training uses elsewhere."""
+
+    state = loss = history = 1.0
+
+    def call(self, inputs):
+        return inputs * (self.state * self.loss * self.history)
+
+
+@pytest.mark.parametrize("name", ["state", "loss", "history"])
+def test_attributes_of_layers_are_looked_at_whatever_their_name(rng, name):
+    x, y = rows(rng)
+    found = []
+    for jit in (True, False):
+        model = compiled(jit, lambda: ta.Sequential([*dense().layers, Scaled()]))
+        model.layers[0].set_weights([np.full((5, 1), 0.1), np.zeros(1)])
+        steps(model, x, y)
+        setattr(model.layers[-1], name, 0.3)
+        found.append([steps(model, x, y)])
+    close(*found, 1e-5)

@@ -26,9 +26,9 @@ from tinygrad_astro.training.objective import Objective
 
 MOST = 16  # recordings of one model: batches of ever new shapes run kernel by kernel
 PLAIN = (int, float, bool, str, type(None))
-# What training itself sets on a model or an optimizer, and no kernel reads.
-PASSING = {"history", "stop_training", "objective", "optimizer", "loss", "metadata", "_iterations",
-           "state", "_weights", "_learning_rate"}  # fmt: skip
+# What training itself sets on a model and on an optimizer, and no recorded kernel reads.
+OF_MODEL = {"history", "stop_training", "objective", "optimizer", "loss", "metadata"}
+OF_OPTIMIZER = {"_iterations", "_learning_rate", "_weights", "state"}
 
 
 def can_be_recorded(model, objective: Objective) -> bool:
@@ -96,7 +96,7 @@ class RecordedSteps:
         if self.prevented or UNKNOWN in key:
             return eager_step(model, self.objective, batch, class_weight)
         if not same(self.look(), self.state):
-            self.entries, self.pool = {}, None
+            self.forget()
         entry = self.entries.get(key)
         if entry is None and len(self.entries) == MOST:
             return eager_step(model, self.objective, batch, class_weight)
@@ -163,7 +163,8 @@ class RecordedSteps:
         """Raise what prevented a recording, or say it once, where steps may run without one."""
         if self.objective.jit_compile is True:
             raise error
-        self.prevented, self.entries, self.pool = True, {}, None
+        self.forget()
+        self.prevented = True
         warnings.warn(
             f"the steps of {model.title} run kernel by kernel, not recorded as a CUDA graph, which "
             f"failed: {type(error).__name__}: {error}. This changes the speed alone; "
@@ -171,14 +172,21 @@ class RecordedSteps:
             stacklevel=6,
         )
 
+    def forget(self) -> None:
+        """Let go of all recordings and their memory, though they refer to themselves."""
+        for entry in self.entries.values():
+            entry.graph = None
+        self.entries, self.pool = {}, None
+
     def look(self) -> list:
         """List all that a recording has taken as fixed."""
-        optimizer, losses = self.objective.optimizer, [o.loss for o in self.objective.outputs or []]
+        optimizer = self.objective.optimizer
         found = [current_precision(), optimizer]
-        for thing in (*self.layers, optimizer, *losses):
-            found += [
-                v for name, v in getattr(thing, "__dict__", {}).items() if name not in PASSING
-            ]
+        found += [v for name, v in vars(optimizer).items() if name not in OF_OPTIMIZER]
+        for output in self.objective.outputs or []:
+            found += getattr(output.loss, "__dict__", {}).values()
+        for i, layer in enumerate(self.layers):  # the model comes first
+            found += [v for name, v in vars(layer).items() if i or name not in OF_MODEL]
         for layer in self.layers:
             for weight in layer._weights:
                 found += [weight.tensor.data, weight.tensor._leaf]

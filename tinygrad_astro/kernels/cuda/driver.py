@@ -6,6 +6,7 @@ is why a freed block can be used again at once.
 """
 
 import functools
+import gc
 import os
 import threading
 import weakref
@@ -74,6 +75,7 @@ class Card:
         try:
             return resource.allocate(size, stream=self.own_stream)
         except Exception:
+            gc.collect()  # recordings refer to themselves
             # Never of a graph's blocks: every replay writes to them.
             self.own_pool.clear()
             self.own_stream.sync()
