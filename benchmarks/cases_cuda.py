@@ -187,19 +187,22 @@ def training_steps(bench):
     bench.row("U-Net step, CPU / GPU", beside_cpu, DEVICES)
 
 
-def step_of(model, x, y, optimizer):
-    """Give the function of loss and gradients, and a whole step."""
+def step_of(model, x, y, optimizer, replayed=False):
+    """Give a whole step, forward to optimizer, launch by launch or as a graph."""
     weights = model.trainable_weights
 
-    def gradients(x, y):
+    def step(x, y):
         values = ta.losses.softmax.softmax_cross_entropy(model(x, training=True), y)
         loss = values.mean()
         for w in weights:
             w.grad = None
         loss.backward()
-        return loss, *[w.grad for w in weights]
+        optimizer.apply([w.grad for w in weights], weights)
+        return loss
 
-    return gradients, lambda: optimizer.apply(gradients(x, y)[1:], weights)
+    if replayed:
+        step = ta.cuda.graph(step, x, y)
+    return lambda: step(x, y)
 
 
 def unet_step(bench, device):
@@ -210,7 +213,7 @@ def unet_step(bench, device):
     y = (x[..., 0] > 0).astype(np.int64)
     model = ta.models.unet((side, side, 1), 2, filters=filters, depth=depth).to(device)
     there = ta.tensor(x, device=device), ta.tensor(y, device=device)
-    return step_of(model, *there, ta.optimizers.Adam(1e-3))[1], x, y
+    return step_of(model, *there, ta.optimizers.Adam(1e-3)), x, y
 
 
 def cnn_step(bench, replayed):
@@ -228,9 +231,4 @@ def cnn_step(bench, replayed):
         layers.Dense(e, activation="relu"), layers.Dense(2),
     ]).to("cuda")  # fmt: skip
     there = ta.tensor(x, device="cuda"), ta.tensor(y, device="cuda")
-    optimizer = ta.optimizers.SGD(0.01)
-    gradients, step = step_of(model, *there, optimizer)
-    if replayed:
-        replay, weights = ta.cuda.graph(gradients, *there), model.trainable_weights
-        step = lambda: optimizer.apply(replay(*there)[1:], weights)  # noqa: E731
-    return step, x, y
+    return step_of(model, *there, ta.optimizers.SGD(0.01), replayed), x, y

@@ -69,7 +69,7 @@ def kernel(signature: str, block: int = 256):
     """
     from tinygrad_astro.kernels.cuda.target import Kernel
 
-    return lambda function: Kernel(function, signature, block=block)
+    return lambda function: Kernel(function, signature, block=block, foreign=True)
 
 
 def empty(shape, dtype="float32"):
@@ -83,15 +83,16 @@ def graph(function, *examples):
     """Record what `function` launches, and replay it with one call: for small nets.
 
     Launching a kernel costs microseconds, which is most of the time of a small net's step. A graph
-    launches all of them at once. Not yet run on a GPU.
+    launches all of them at once. `fit` and `train_on_batch` do this by themselves, see
+    `compile(..., jit_compile="auto")`; this is for steps written by hand. Not yet run on a GPU.
 
     Parameters
     ----------
     function : callable
-        Takes Tensors on cuda, gives a Tensor or a tuple of them. Shapes must be the same at every
-        call. Numbers passed to kernels are frozen, so a step of Adam, whose rate depends on the
-        count of steps, is done outside. It is called twice: once to compile, once to record; the
-        first call moves the moving statistics of batch norm.
+        Takes Tensors on cuda, gives a Tensor or a tuple of them. It may be a whole training step:
+        forward, loss, backward, and the optimizer's `apply`. Shapes must be the same at every call.
+        It is called twice, for trying it out and for recording; neither runs anything, so weights,
+        counts and random numbers are moved by replays alone.
     *examples : Tensor
         On cuda; their shapes and dtypes are those of all later calls.
 
@@ -104,30 +105,35 @@ def graph(function, *examples):
     Raises
     ------
     RuntimeError
-        If `function` does what a replay would not repeat: it draws random numbers (dropout), reads
-        a value, or copies an array to the card.
+        If `function` does what a replay would not repeat: it reads a value, or copies an array to
+        the card.
     ValueError
         At a replay with other shapes or dtypes.
 
     Notes
     -----
+    New at every replay: an optimizer's rate, schedules included, and its count of steps; the seeds
+    of dropout and noise. Other numbers, and what Python decides on the way, are as they were at the
+    recording. Labels that are inputs cannot be looked at, so losses do not check them.
+
     A replay reads the model's weights where they were when it was recorded: optimizers and
     `set_weights` write them in place, but after `model.to(...)` record anew.
 
     Examples
     --------
-    The gradients of a model's loss, replayed; the optimizer's step stays outside::
+    A whole step, replayed::
 
-        def gradients(x, y):
+        def step(x, y):
             loss = objective(y, model(x, training=True))
             for w in model.trainable_weights:
                 w.grad = None
             loss.backward()
-            return loss, *[w.grad for w in model.trainable_weights]
+            optimizer.apply([w.grad for w in model.trainable_weights], model.trainable_weights)
+            return loss
 
-        replay = ta.cuda.graph(gradients, x, y)
-        loss, *grads = replay(x, y)
-        optimizer.apply(grads, model.trainable_weights)
+        replay = ta.cuda.graph(step, x, y)
+        for x, y in batches:
+            loss = replay(x, y)
     """
     from tinygrad_astro.kernels.cuda.graph import Recorded
 

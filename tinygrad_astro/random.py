@@ -9,6 +9,8 @@ import threading
 
 import numpy as np
 
+from tinygrad_astro.kernels import live
+
 _MIX1, _MIX2, _MASK = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB, (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
 _lock = threading.Lock()
@@ -37,7 +39,14 @@ def manual_seed(seed: int) -> None:
 
 
 def next_seed() -> int:
-    """Give the next 64-bit seed: SplitMix64 of (seed, count), Steele et al. 2014, figure 17."""
+    """Give the next 64-bit seed: SplitMix64 of (seed, count), Steele et al. 2014, figure 17.
+
+    In a recorded step, what stands for a new one at each replay (`kernels.live`).
+    """
+    return live.number(_next_seed)
+
+
+def _next_seed() -> int:
     with _lock:
         _state["count"] += 1
         z = (_state["seed"] + _state["count"] * _GOLDEN) & _MASK

@@ -14,6 +14,8 @@ import zlib
 
 import numpy as np
 
+from tinygrad_astro.kernels import live
+
 count = itertools.count()
 _last: dict[int, tuple[weakref.ref, int]] = {}
 
@@ -28,7 +30,7 @@ latest = Latest()
 
 
 def written(array) -> None:
-    """Note that `array`, raw, has just been written in place."""
+    """Note that `array`, raw, has just been written in place; also after each replay of a graph."""
     owner = _owner(array)
     key = id(owner)
     latest.number = number = next(count)
@@ -36,6 +38,8 @@ def written(array) -> None:
     # The entry goes with its memory, so that nothing else can inherit the address and the write.
     ref = known[0] if known else weakref.ref(owner, lambda _: _last.pop(key, None))
     _last[key] = ref, number
+    if live.is_recording():
+        live.do(lambda: written(array))
 
 
 def _owner(array):

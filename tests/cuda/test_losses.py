@@ -71,6 +71,8 @@ def test_losses_and_their_gradients(rng, name):
         lambda: ta.optimizers.Adam(0.1, clipvalue=0.5),
         lambda: ta.optimizers.AdamW(0.1, weight_decay=0.1),
         lambda: ta.optimizers.RMSprop(0.1, momentum=0.5, centered=True),
+        lambda: ta.optimizers.RMSprop(0.1, weight_decay=0.2, clipnorm=0.3),
+        lambda: ta.optimizers.Adam(0.1, amsgrad=True, weight_decay=0.2, global_clipnorm=0.3),
         lambda: ta.optimizers.SGD(ta.optimizers.schedules.ExponentialDecay(0.1, 2, 0.5)),
     ],
 )

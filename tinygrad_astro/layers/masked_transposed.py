@@ -6,9 +6,10 @@ See `masked` for what a mask is, and `masked_convolution` for the convolutions.
 import numpy as np
 
 from tinygrad_astro import ops, shapes
+from tinygrad_astro.kernels import constant
 from tinygrad_astro.layers.masked_convolution import Partial
 from tinygrad_astro.layers.transposed import ConvTranspose
-from tinygrad_astro.tensor import tensor
+from tinygrad_astro.tape import Tensor
 
 __all__ = ["PartialConv1DTranspose", "PartialConv2DTranspose"]
 
@@ -37,7 +38,7 @@ class _PartialConvTranspose(Partial, ConvTranspose):
         whole = np.ones((1, 1))
         for axis, (size, (before, _)) in enumerate(zip(sizes, pads, strict=True)):
             whole = whole[..., None, :] * self._taps(axis, size, before)[:, None]
-        return count, tensor(whole * channels, good.dtype, good.device)
+        return count, Tensor(constant(np.asarray(whole * channels, good.dtype), good.device))
 
     def _taps(self, axis: int, size: int, before: int) -> np.ndarray:
         """Count the taps that reach each place of an axis if input goes on beyond its ends.

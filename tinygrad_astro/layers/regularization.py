@@ -181,5 +181,5 @@ class GaussianNoise(_Random):
     def call(self, inputs, training=False):
         if not training or self.stddev == 0:
             return inputs
-        noise = ops.random_normal(inputs.shape, self.draw_seed(), inputs.dtype)
-        return inputs + noise.to(inputs.device) * self.stddev
+        noise = ops.random_normal(inputs.shape, self.draw_seed(), inputs.dtype, inputs.device)
+        return inputs + noise * self.stddev

@@ -3,9 +3,10 @@
 import numpy as np
 
 from tinygrad_astro import bounds, ops
+from tinygrad_astro.kernels import constant
 from tinygrad_astro.losses.crossentropy import BinaryCrossentropy, CategoricalCrossentropy
 from tinygrad_astro.losses.labels import check_soft_or_sparse, one_hot, soft_or_sparse
-from tinygrad_astro.tensor import tensor
+from tinygrad_astro.tape import Tensor
 
 
 class BinaryFocalCrossentropy(BinaryCrossentropy):
@@ -112,7 +113,9 @@ class CategoricalFocalCrossentropy(CategoricalCrossentropy):
         """Give the focal cross-entropy of every cell."""
         y_true = self.smoothed(y_true) if self.label_smoothing else y_true
         log_p = self.log_probabilities(y_pred)
-        alpha = tensor(np.asarray(self.alpha, y_pred.dtype), device=y_pred.device)
+        alpha = self.alpha
+        if np.ndim(alpha):
+            alpha = Tensor(constant(np.asarray(alpha, y_pred.dtype), y_pred.device))
         factor = ops.power(1 - ops.exp(log_p), self.gamma) * alpha
         return -ops.sum(factor * y_true * log_p, axis=-1)
 

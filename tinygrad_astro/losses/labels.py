@@ -1,18 +1,72 @@
 """Labels, masks and weights as data: their shapes and ranges, and what to say of wrong ones."""
 
 from numbers import Integral
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_astro import bounds
+from tinygrad_astro.kernels import live, moved
 from tinygrad_astro.tape import Tensor
 from tinygrad_astro.tensor import tensor
 
 
+class Cells(NamedTuple):
+    """What a batch brings to a loss besides predictions: found on the host, before any arithmetic.
+
+    A Tensor stands in the place of an array once it is on the device of the predictions.
+
+    Attributes
+    ----------
+    labels : ndarray
+        Checked and encoded; the hidden ones replaced.
+    used : ndarray of bool, optional
+        Of the predictions' shape, True where one is read; None where all are.
+    weight : ndarray, optional
+        What each value is multiplied by.
+    total : int or float, optional
+        What the sum is divided by; None: the number of values.
+    share : ndarray, optional
+        Valid cells of each row, where the rows are averaged.
+    pixels : ndarray, optional
+        Weights inside the sums that a value is made of.
+    """
+
+    labels: Any
+    used: Any = None
+    weight: Any = None
+    total: Any = None
+    share: Any = None
+    pixels: Any = None
+
+    def arrays(self, dtype) -> dict[str, Any]:
+        """Give what is an array by name, with weights in the dtype of the predictions."""
+        found = {"labels": self.labels}
+        if self.used is not None:
+            found["used"] = self.used
+        for name in ("weight", "share", "pixels"):
+            value = getattr(self, name)
+            if value is not None:
+                found[name] = value if isinstance(value, Tensor) else np.asarray(value, dtype)
+        return found
+
+    def on(self, dtype, device) -> "Cells":
+        """Give the arrays as Tensors on the device of the predictions, weights in their dtype."""
+        found = self.arrays(dtype)
+        for name, value in found.items():
+            if not isinstance(value, Tensor):
+                found[name] = Tensor(moved(np.asarray(value), device))
+        return Cells(total=self.total, **found)
+
+
 def as_labels(y_true):
-    """Give `y_true` as a NumPy array of numbers; a tracked Tensor stays what it is."""
+    """Give `y_true` as a NumPy array of numbers; a tracked Tensor stays what it is.
+
+    So does one on the card while a step is recorded, whose labels cannot be looked at.
+    """
     if isinstance(y_true, Tensor):
-        return y_true if y_true.requires_grad else y_true.numpy()
+        recorded = y_true.device == "cuda" and live.is_recording()
+        return y_true if y_true.requires_grad or recorded else y_true.numpy()
     return tensor(y_true).data
 
 

@@ -5,15 +5,16 @@ cell that is masked, ignored or of weight 0 is replaced in `y_true` and `y_pred`
 arithmetic, so that whatever it held (NaN, inf, 1e30) reaches neither a sum nor a gradient.
 """
 
+import math
 import re
 import warnings
-from math import isnan
 from numbers import Real
 
 import numpy as np
 
 from tinygrad_astro import ops
 from tinygrad_astro.losses.labels import (
+    Cells,
     as_data,
     as_labels,
     check_finite,
@@ -28,7 +29,8 @@ from tinygrad_astro.tensor import tensor
 
 EPSILON = 1e-7  # Keras's: the distance that probabilities keep from 0 and 1
 
-REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none", None)
+MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
+REDUCTIONS = (*MEANS, "sum", "none", None)
 
 
 class Loss:
@@ -68,7 +70,9 @@ class Loss:
         if reduction not in REDUCTIONS:
             raise ValueError(f"unknown reduction {reduction!r}, expected one of {REDUCTIONS}")
         self.name = name or snake_case(type(self).__name__)
-        if ignore_index is not None and (not isinstance(ignore_index, Real) or isnan(ignore_index)):
+        if ignore_index is not None and (
+            not isinstance(ignore_index, Real) or math.isnan(ignore_index)
+        ):
             raise ValueError(
                 f"{self.name} got ignore_index={ignore_index!r}, expected a label; NaN is equal to "
                 "nothing: pass mask=np.isfinite(y_true)"
@@ -101,26 +105,22 @@ class Loss:
             If shapes do not fit, a label that counts is not finite or out of its range, or a weight
             is negative or not finite.
         """
-        y_true, y_pred, weight, valid = self.prepare(y_true, y_pred, sample_weight, mask)
-        values = self.call(y_true, y_pred)
-        return reduced(values, weight, valid, self.reduction, self.elementwise, self.name)
-
-    def prepare(self, y_true, y_pred, sample_weight, mask):
-        """Give labels and predictions free of what does not count, the weights, and what counts.
-
-        Weights are 0 where a cell is not used; `valid` is None where all cells count.
-        """
         y_pred = as_prediction(y_pred)
+        cells = self.prepare(y_true, y_pred, sample_weight, mask)
+        return self.of_cells(cells.on(y_pred.dtype, y_pred.device), y_pred)
+
+    def prepare(self, y_true, y_pred, sample_weight=None, mask=None) -> Cells:
+        """Check labels and weights, on the host; of `y_pred` only shape and dtype are looked at."""
         y_true = self.arrange(as_labels(y_true), y_pred)
         valid = self.valid(y_true, y_pred, mask)
         weight = self.spread(sample_weight, y_pred, "sample_weight")
-        used = valid
+        used, seen = valid, None
         if weight is not None:
             check_weights(weight, valid)
             used = weight != 0 if valid is None else valid & (weight != 0)
         if used is not None:
             y_true = hide(y_true, self.over(used, y_true), 0)
-            y_pred = hide(y_pred, self.over(used, y_pred), 1)
+            seen = np.broadcast_to(self.over(used, y_pred), y_pred.shape)
         if not isinstance(y_true, Tensor):
             self.check_labels(y_true, y_pred)
             y_true = self.encode(y_true, y_pred)
@@ -131,8 +131,22 @@ class Loss:
         if used is not None:
             weight = np.where(used, 1 if weight is None else weight, 0)
         if not isinstance(y_true, Tensor):
-            y_true = tensor(y_true, self.label_dtype(y_pred), y_pred.device)
-        return y_true, y_pred, weight, valid
+            y_true = np.asarray(y_true, self.label_dtype(y_pred))
+        if weight is None:
+            return Cells(y_true)
+        return self.counted(Cells(y_true, seen, weight), valid, y_pred)
+
+    def counted(self, cells, valid, y_pred) -> Cells:
+        """Add what the sum of the values is divided by; `valid` is None where all cells count."""
+        cells = divided(cells, valid, self.reduction, self.name)
+        rows = self.elementwise and valid is not None and valid.ndim > 1
+        return cells._replace(share=np.maximum(valid.sum(axis=-1), 1)) if rows else cells
+
+    def of_cells(self, cells, y_pred):
+        """Give the loss, from cells on the predictions' device: nothing is checked or read here."""
+        y_pred = y_pred if cells.used is None else ops.where(cells.used, y_pred, 1)
+        values = self.call(cells.labels, y_pred)
+        return reduced(values, cells, self.reduction, self.elementwise)
 
     def arrange(self, y_true, y_pred):
         """Give `y_true` the shape of `y_pred`, adding or dropping a last axis of length 1."""
@@ -259,22 +273,30 @@ def hide(values, used, fill):
     return np.where(used, values, values.dtype.type(fill))
 
 
-def reduced(values, weight, valid, reduction, elementwise=False, name="loss"):
-    """Sum weighted values and divide by what `reduction` says; 0 if no cell is valid."""
-    if weight is not None:
-        values = values * tensor(weight, values.dtype, values.device)
-    count = values.size if valid is None else int(valid.sum())
-    if valid is not None and count == 0 and values.size:
-        warnings.warn(f"{name}: every cell is masked, the loss is 0", stacklevel=4)
-    if reduction in ("sum_over_batch_size", "mean"):
-        return sum_over(values, max(count, 1))
-    if reduction == "mean_with_sample_weight":
-        total = values.size if weight is None else float(weight.sum())
-        return sum_over(values, total or 1)
+def divided(cells, valid, reduction, name) -> Cells:
+    """Add what a sum of values is divided by: the valid ones, or all weights; 1 if there are none.
+
+    `valid` is None where all cells count.
+    """
+    total: float | None = None
+    if valid is not None:
+        total = int(valid.sum())
+        if total == 0 and valid.size:
+            warnings.warn(f"{name}: every cell is masked, the loss is 0", stacklevel=5)
+    if reduction == "mean_with_sample_weight" and cells.weight is not None:
+        total = float(cells.weight.sum())
+    return cells if total is None else cells._replace(total=total or 1)
+
+
+def reduced(values, cells, reduction, elementwise=False):
+    """Sum weighted values and divide by what `reduction` says."""
+    if cells.weight is not None:
+        values = values * cells.weight
+    if reduction in MEANS:
+        return sum_over(values, max(values.size, 1) if cells.total is None else cells.total)
     if elementwise and values.ndim > 1:
-        if valid is None:
+        if cells.share is None:
             values = ops.mean(values, axis=-1)
         else:
-            share = np.maximum(valid.sum(axis=-1), 1)
-            values = ops.sum(values, axis=-1) / tensor(share, values.dtype, values.device)
+            values = ops.sum(values, axis=-1) / cells.share
     return ops.sum(values) if reduction == "sum" else values

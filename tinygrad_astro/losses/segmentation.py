@@ -12,14 +12,15 @@ import numpy as np
 
 from tinygrad_astro import bounds, ops
 from tinygrad_astro.losses.labels import (
+    Cells,
     as_data,
     check_soft_or_sparse,
     one_hot,
     soft_or_sparse,
     spread_over,
 )
-from tinygrad_astro.losses.loss import EPSILON, Loss, reduced
-from tinygrad_astro.tensor import tensor
+from tinygrad_astro.losses.loss import EPSILON, Loss, divided, reduced
+from tinygrad_astro.shapes import normal_axes
 
 
 class RegionLoss(Loss):
@@ -73,20 +74,33 @@ class RegionLoss(Loss):
         pixels = different.any(axis=-1) if different.ndim == len(cells) else different
         return np.broadcast_to(pixels[..., None], cells)
 
-    def __call__(self, y_true, y_pred, sample_weight=None, mask=None):
-        """Give the loss as a Tensor; see `Loss.__call__` for the arguments."""
+    def prepare(self, y_true, y_pred, sample_weight=None, mask=None) -> Cells:
+        """Check labels and weights; weights of pixels go into the sums, of samples beside them."""
         outside = None
         if sample_weight is not None and np.ndim(sample_weight) == 1 and self._keeps_samples():
             outside = np.asarray(sample_weight)
             sample_weight = outside != 0  # a sample of weight 0 is hidden like a masked one
-        y_true, y_pred, weight, valid = self.prepare(y_true, y_pred, sample_weight, mask)
-        values = self.call(y_true, y_pred, weight)
-        counted = None if valid is None else valid.any(axis=self.axis)
-        weight = counted
+        cells = super().prepare(y_true, y_pred, sample_weight, mask)
+        counted = weight = cells.weight
         if outside is not None:
-            outside = spread_over(outside, values.shape, "sample_weight")
-            weight = outside if counted is None else outside * counted
-        return reduced(values, weight, counted, self.reduction, name=self.name)
+            weight = spread_over(outside, self.regions(y_pred), "sample_weight")
+            weight = weight if counted is None else weight * counted
+        return divided(cells._replace(weight=weight), counted, self.reduction, self.name)
+
+    def counted(self, cells, valid, y_pred) -> Cells:
+        """Tell which regions have a valid pixel; the weights of pixels stay inside the sums."""
+        counted = None if valid is None else valid.any(axis=self.axis)
+        return cells._replace(pixels=cells.weight, weight=counted)
+
+    def regions(self, y_pred):
+        """Give the shape of the values: the axes that the sums leave."""
+        gone = normal_axes(self.axis, len(y_pred.shape))
+        return tuple(n for a, n in enumerate(y_pred.shape) if a not in gone)
+
+    def of_cells(self, cells, y_pred):
+        """Give the loss, from cells on the predictions' device."""
+        y_pred = y_pred if cells.used is None else ops.where(cells.used, y_pred, 1)
+        return reduced(self.call(cells.labels, y_pred, cells.pixels), cells, self.reduction)
 
     def call(self, y_true, y_pred, weight=None):
         """Give the loss of every region."""
@@ -94,7 +108,6 @@ class RegionLoss(Loss):
             y_pred = ops.softmax(y_pred) if y_pred.shape[-1] > 1 else ops.sigmoid(y_pred)
         truth, predicted = y_true, y_pred
         if weight is not None:
-            weight = tensor(weight, y_pred.dtype, y_pred.device)
             truth, predicted = y_true * weight, y_pred * weight
         overlap = ops.sum(truth * y_pred, axis=self.axis)
         return self.value(

@@ -9,23 +9,25 @@ from numbers import Real
 
 import numpy as np
 
-from tinygrad_astro.kernels import of, xp
+from tinygrad_astro.kernels import of, on, xp
+from tinygrad_astro.kernels.live import Live
 from tinygrad_astro.tape import Tensor, lift, primitive
 
 
 @primitive(lambda g, out, x, rate, seed: _dropout(g, rate=rate, seed=seed), keeps="")
 def _dropout(x, rate, seed):
     out = of(x).memory.empty(x.shape, x.dtype)
-    of(x).dropout.dropout(
-        out.reshape(-1), xp(x).ascontiguousarray(x).reshape(-1), rate, np.uint64(seed)
-    )
+    of(x).dropout.dropout(out.reshape(-1), xp(x).ascontiguousarray(x).reshape(-1), rate, seed)
     return out
 
 
 def _word(seed):
+    """Give the low 64 bits of a seed; one that is new at every replay of a graph has no others."""
+    if isinstance(seed, Live):
+        return seed
     if not hasattr(seed, "__index__"):
         raise TypeError(f"seed={seed!r} ({type(seed).__name__}), expected an integer")
-    return operator.index(seed) % 2**64
+    return np.uint64(operator.index(seed) % 2**64)
 
 
 def dropout(inputs, rate, seed):
@@ -53,21 +55,24 @@ def dropout(inputs, rate, seed):
     return x if rate == 0 else _dropout(x, rate=float(rate), seed=_word(seed))
 
 
-def _empty(shape, dtype):
+def _empty(shape, dtype, device):
     if np.dtype(dtype) not in (np.float32, np.float64):
         raise TypeError(f"random values of dtype {np.dtype(dtype)}, expected float32 or float64")
-    return np.empty(int(np.prod(shape)), dtype)
+    return on(device).memory.empty((int(np.prod(shape)),), np.dtype(dtype))
 
 
-def random_uniform(shape, seed, dtype=np.float32):
+def random_uniform(shape, seed, dtype=np.float32, device="cpu"):
     """Uniform values in [0, 1) by Philox; the same seed gives the same values."""
-    out = _empty(shape, dtype)
-    of(out).dropout.uniform(out, np.uint64(_word(seed)), 0)
+    out = _empty(shape, dtype, device)
+    of(out).dropout.uniform(out, _word(seed), 0)
     return Tensor(out.reshape(shape))
 
 
-def random_normal(shape, seed, dtype=np.float32):
-    """Values of zero mean and unit variance, by Philox and the Box-Muller transform."""
-    out = _empty(shape, dtype)
-    of(out).dropout.normal(out, np.uint64(_word(seed)))
+def random_normal(shape, seed, dtype=np.float32, device="cpu"):
+    """Values of zero mean and unit variance, by Philox and the Box-Muller transform.
+
+    The same seed gives the same draws; their values differ by rounding from device to device.
+    """
+    out = _empty(shape, dtype, device)
+    of(out).dropout.normal(out, _word(seed))
     return Tensor(out.reshape(shape))

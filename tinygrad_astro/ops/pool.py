@@ -8,7 +8,7 @@ pixel into its window). Max pooling is argmax then take; unpooling is put or spr
 import numpy as np
 
 from tinygrad_astro import shapes
-from tinygrad_astro.kernels import of, xp
+from tinygrad_astro.kernels import constant, limits, of, xp
 from tinygrad_astro.modes import is_recording
 from tinygrad_astro.ops.comparison import equal, where
 from tinygrad_astro.ops.elementwise import divide, multiply, sqrt, square
@@ -145,9 +145,10 @@ def max_unpool(inputs, indices, output_size):
     pixels = int(np.prod(size[1:-1]))
     if indices.dtype.kind not in "iu":
         raise ValueError(f"max_unpool: indices have dtype {indices.dtype}, expected integers")
-    if indices.size and (indices.data.min() < 0 or indices.data.max() >= pixels):
+    least, largest = limits(indices.data) if indices.size else (0, -1)
+    if least < 0 or largest >= pixels:
         raise ValueError(
-            f"max_unpool: indices run from {indices.data.min()} to {indices.data.max()}, but "
+            f"max_unpool: indices run from {least} to {largest}, but "
             f"output_size={tuple(size[1:-1])} has only {pixels} pixels"
         )
     return put_windows(x, indices.astype(np.int64), size=size)
@@ -217,6 +218,7 @@ def upsample(inputs, size, interpolation="nearest"):
         # On a pixel's centre it counts half twice: a NaN beside it, times 0, would come through.
         weight = np.where(below == above, 0.5, centre - below).astype(x.dtype)
         weight = weight.reshape((-1,) + (1,) * (x.ndim - 1 - axis))
-        lower, upper = (xp(x.data).asarray(part) for part in (1 - weight, weight))
+        parts = [constant(part, x.device) for part in (below, 1 - weight, above, weight)]
+        below, lower, above, upper = map(Tensor, parts)
         x = multiply(take(x, below, axis), lower) + multiply(take(x, above, axis), upper)
     return x

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from tinygrad_astro import shapes
-from tinygrad_astro.kernels import xp
+from tinygrad_astro.kernels import number_for, xp
 from tinygrad_astro.ops.broadcast import reshape, sum
 from tinygrad_astro.ops.comparison import equal, greater, isfinite, not_equal, where
 from tinygrad_astro.ops.elementwise import add, astype, exp, log, multiply, sqrt, square, subtract
@@ -32,12 +32,12 @@ def mean(x, axis=None, keepdims=False):
 
 @primitive(lambda g, out, x, count: _spread_over(g, shape=x.shape, count=count), keeps="")
 def _sum_over(x, count):
-    return xp(x).add.reduce(x, axis=None) / x.dtype.type(count)
+    return xp(x).add.reduce(x, axis=None) / number_for(x, count)
 
 
 @primitive(lambda u, out, g, shape, count: _sum_over(u, count=count), keeps="")
 def _spread_over(g, shape, count):
-    return xp(g).full(shape, g / g.dtype.type(count), g.dtype)
+    return xp(g).full(shape, g / number_for(g, count), g.dtype)
 
 
 def sum_over(x, count):

@@ -1,7 +1,7 @@
 """Adam and its variants: steps scaled by running means of the gradient and its square."""
 
 from tinygrad_astro import bounds
-from tinygrad_astro.kernels import of, xp
+from tinygrad_astro.kernels import number_for, of, xp
 from tinygrad_astro.optimizers.optimizer import Optimizer
 
 
@@ -80,8 +80,8 @@ class Adam(Optimizer):
         m += (g - m) * kind(1 - self.beta_1)
         v += (g * g - v) * kind(1 - self.beta_2)
         xp(w).maximum(largest, v, out=largest)
-        w *= kind(1 - learning_rate * weight_decay)
-        w -= kind(alpha) * m / (xp(w).sqrt(largest) + kind(self.epsilon))
+        w *= number_for(w, 1 - learning_rate * weight_decay)
+        w -= number_for(w, alpha) * m / (xp(w).sqrt(largest) + kind(self.epsilon))
 
 
 class AdamW(Adam):

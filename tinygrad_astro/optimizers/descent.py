@@ -1,7 +1,7 @@
 """Gradient descent with a momentum, and with steps scaled by the mean square: SGD, RMSprop."""
 
 from tinygrad_astro import bounds
-from tinygrad_astro.kernels import of
+from tinygrad_astro.kernels import number_for, of
 from tinygrad_astro.optimizers.optimizer import Optimizer
 
 
@@ -91,7 +91,7 @@ class RMSprop(Optimizer):
     def step(self, w, g, slots, learning_rate, weight_decay) -> None:
         """Move one flat weight in place."""
         if weight_decay:
-            w *= w.dtype.type(1.0 - learning_rate * weight_decay)
+            w *= number_for(w, 1.0 - learning_rate * weight_decay)
         named = dict(zip(self.slots, slots, strict=True))
         of(w).optimizers.rmsprop(
             w,

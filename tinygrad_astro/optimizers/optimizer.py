@@ -2,6 +2,9 @@
 
 A step clips the gradients, shrinks the weights (decay), moves them, and counts. Kernels write
 `weight.data` in place. Slots (momenta and the like) belong to weights by position.
+
+A step can be recorded as a part of a CUDA graph: `learning_rate` and `iterations` go through
+`kernels.live`, so that each replay has its own, and norms stay on the card.
 """
 
 import math
@@ -11,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_astro import bounds, schedules
-from tinygrad_astro.kernels import moved, of, xp
+from tinygrad_astro.kernels import live, moved, of, xp
 from tinygrad_astro.losses.loss import snake_case
 from tinygrad_astro.tape import Tensor
 from tinygrad_astro.writes import written
@@ -61,17 +64,24 @@ class Optimizer:
         self.name = name or snake_case(type(self).__name__)
         self.weight_decay = weight_decay
         self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
-        self.iterations = 0
+        self._iterations = 0
         self.state: dict[str, list] = {}
         self._weights: list = []
         self.learning_rate = learning_rate
 
     @property
+    def iterations(self) -> int:
+        """The steps made so far; in a recorded step, at each of its replays."""
+        return live.number(lambda: self._iterations, (id(self), "iterations"))
+
+    @iterations.setter
+    def iterations(self, value: int) -> None:
+        self._iterations = value
+
+    @property
     def learning_rate(self) -> float:
         """The rate of the next step; set a number or a schedule."""
-        if isinstance(self._learning_rate, schedules.LearningRateSchedule):
-            return float(self._learning_rate(self.iterations))
-        return self._learning_rate
+        return live.number(self._rate, (id(self), "rate"))
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
@@ -86,6 +96,11 @@ class Optimizer:
                 )
             value = float(value)
         self._learning_rate = value
+
+    def _rate(self) -> float:
+        if isinstance(self._learning_rate, schedules.LearningRateSchedule):
+            return float(self._learning_rate(self._iterations))
+        return self._learning_rate
 
     @property
     def schedule(self):
@@ -102,10 +117,15 @@ class Optimizer:
                     f"{self.name} was built for {len(self._weights)} weights and got {len(weights)}"
                     ", or others; after freezing or adding layers, compile() the model again"
                 )
+            device = weights[0].device
+            for values in self.state.values():
+                if getattr(values[0], "device", "cpu") != device:  # the weights have moved
+                    values[:] = [moved(value, device) for value in values]
             return
         self._weights = weights
-        for slot in self.slots:
-            self.state[slot] = [xp(w.data).zeros_like(w.data) for w in weights]
+        with live.outside():
+            for slot in self.slots:
+                self.state[slot] = [xp(w.data).zeros_like(w.data) for w in weights]
 
     def apply_gradients(self, grads_and_weights) -> None:
         """Make one step from (gradient, weight) pairs; see `apply`."""
@@ -141,13 +161,16 @@ class Optimizer:
         for (i, g, w), scale in zip(found, scales, strict=True):
             g = xp(g).ascontiguousarray(g).reshape(-1)
             if scale is not None:
-                g = g * g.dtype.type(scale)
+                g = g * scale
             elif self.clipvalue:
                 g = xp(g).clip(g, -self.clipvalue, self.clipvalue)
             slots = [self.state[slot][i].reshape(-1) for slot in self.slots]
             self.step(w.reshape(-1), g, slots, rate, decay)
             written(w)
-        self.iterations += 1
+        live.do(self._count)
+
+    def _count(self):
+        self._iterations += 1
 
     def _check(self, grads, weights):
         if len(grads) != len(weights):
@@ -176,10 +199,11 @@ class Optimizer:
         if not limit:
             return [None] * len(grads)
         squares = [of(g).optimizers.squared_norm(xp(g).ascontiguousarray(g)) for g in grads]
-        if self.global_clipnorm:
-            squares = [sum(squares)] * len(grads)
-        norms = [float(s) ** 0.5 for s in squares]
-        return [None if norm <= limit else limit / norm for norm in norms]
+        if not self.global_clipnorm:
+            return [_scale(s, limit, g.dtype) for s, g in zip(squares, grads, strict=True)]
+        total = sum(squares)
+        scales = {dtype: _scale(total, limit, dtype) for dtype in {g.dtype for g in grads}}
+        return [scales[g.dtype] for g in grads]
 
     def get_state(self) -> dict[str, np.ndarray]:
         """Give steps, rate and slots as arrays, for a checkpoint."""
@@ -228,7 +252,7 @@ class Optimizer:
     def get_config(self) -> dict:
         """Give the arguments that make this optimizer again."""
         config = {k: v for k, v in vars(self).items() if not k.startswith("_")}
-        for name in ("iterations", "state", "slots"):
+        for name in ("state", "slots"):
             config.pop(name, None)
         rate: Any = self.learning_rate
         if self.schedule is not None:
@@ -240,6 +264,15 @@ class Optimizer:
     def from_config(cls, config: dict) -> "Optimizer":
         """Make an optimizer from what `get_config` gave."""
         return cls(**config)
+
+
+def _scale(square, limit, dtype):
+    """Give limit / norm of a longer gradient, else None; on the card, where nobody looks, 1."""
+    if isinstance(square, float):
+        norm = square**0.5
+        return None if norm <= limit else dtype.type(limit / norm)
+    norm = xp(square).sqrt(square)
+    return (limit / xp(norm).maximum(norm, limit)).astype(dtype)
 
 
 def _summary(slots) -> str:

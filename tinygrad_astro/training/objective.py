@@ -1,16 +1,18 @@
 """What `compile` leaves in a model: an optimizer, and for every output its loss and its metrics."""
 
 import copy
-from numbers import Real
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from tinygrad_astro import losses, metrics, optimizers
+from tinygrad_astro import losses, ops, optimizers
 from tinygrad_astro.layers.structure import leaves
-from tinygrad_astro.losses.labels import as_labels, spread_over
-from tinygrad_astro.losses.segmentation import RegionLoss
+from tinygrad_astro.losses.labels import Cells, as_labels, spread_over
+from tinygrad_astro.losses.loss import Loss, as_prediction
 from tinygrad_astro.metrics import Mean
 from tinygrad_astro.tape import Tensor
+from tinygrad_astro.training.outputs import checked_shares, get_metrics, matched, per_output
 
 
 class Output:
@@ -46,6 +48,8 @@ class Objective:
         Factors of the outputs' losses in the total.
     metrics, weighted_metrics : list, or a list or dict of lists, one per output
         As in `metrics.get`; only the latter see sample weights.
+    jit_compile : bool or "auto"
+        Whether steps on cuda are recorded and replayed.
 
     Raises
     ------
@@ -56,8 +60,18 @@ class Objective:
     """
 
     def __init__(
-        self, optimizer="rmsprop", loss=None, loss_weights=None, metrics=None, weighted_metrics=None
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        weighted_metrics=None,
+        jit_compile="auto",
     ):
+        if not isinstance(jit_compile, bool) and jit_compile != "auto":
+            raise ValueError(f'jit_compile={jit_compile!r}: expected True, False or "auto"')
+        self.jit_compile = jit_compile
+        self.recorded: Any = None  # the steps that were recorded, once there are some
         self.optimizer = optimizers.get(optimizer)
         for one in leaves(loss):
             if one is not None:
@@ -107,22 +121,55 @@ class Objective:
         ]
         return self.outputs
 
-    def loss(self, y_true, y_pred, sample_weight=None, mask=None, class_weight=None, names=None):
-        """Give the total loss, a Tensor: the sum of the outputs' losses times their shares."""
-        outputs, total = self.build(y_pred, names), None
-        y_pred = leaves(y_pred)
-        columns = [matched(part, outputs) for part in (y_true, sample_weight, mask)]
-        for output, prediction, *data in zip(outputs, y_pred, *columns, strict=True):
+    def cells(self, y_pred, batch, class_weight=None, names=None) -> list:
+        """Check a batch's labels and weights, on the host: one `Cells` per output with a loss.
+
+        Of the predictions only shapes and dtypes are looked at.
+        """
+        outputs = self.build(y_pred, names)
+        found: list = []
+        columns = [matched(part, outputs) for part in batch[1:]]
+        for output, prediction, *data in zip(outputs, floating(y_pred), *columns, strict=True):
             if output.loss is None:
+                found.append(None)
                 continue
             if data[0] is None:
                 raise ValueError(f"output {output.name!r} has a loss but got no labels y")
             loss = output.loss if class_weight is None else with_classes(output.loss, class_weight)
-            value = loss(data[0], prediction, *data[1:])
-            if len(outputs) > 1:
-                output.mean_loss.add(np.float64(value.item()), float(prediction.shape[0]))
+            if type(loss).__call__ is Loss.__call__:
+                found.append(loss.prepare(data[0], prediction, *data[1:]))
+            else:  # one that goes its own way, all of it at once
+                found.append(partial(of_all, loss, data))
+        return found
+
+    def losses(self, cells, y_pred) -> list[Tensor]:
+        """Give the total loss, the sum of the outputs' losses times their shares, then each."""
+        total, parts = None, []
+        columns = self.outputs or [], floating(y_pred), cells
+        for output, prediction, cell in zip(*columns, strict=True):
+            if output.loss is None:
+                continue
+            if isinstance(cell, Cells):
+                there = cell.on(prediction.dtype, prediction.device)
+                value = output.loss.of_cells(there, prediction)
+            else:
+                value = cell(prediction)
+            parts.append(value)
             value = value if output.share == 1.0 else value * output.share
             total = value if total is None else total + value
+        return [total, *(parts if len(cells) > 1 else [])]
+
+    def read(self, losses, size) -> float:
+        """Give the total loss as a number, asking the device once; add the others to their means.
+
+        `losses` is what `joined` gave, `size` the number of samples.
+        """
+        if losses.ndim == 0:
+            return float(losses.item())
+        total, *parts = losses.detach().numpy().tolist()
+        with_loss = [output for output in self.outputs or [] if output.loss is not None]
+        for output, value in zip(with_loss, parts, strict=True):
+            output.mean_loss.add(np.float64(value), float(size))
         return total
 
     def update(
@@ -184,73 +231,20 @@ class Objective:
         return None
 
 
-def get_metrics(spec):
-    """Make the metrics in a nest of names, keeping the nest."""
-    if spec is None:
-        return None
-    if isinstance(spec, dict):
-        return {key: get_metrics(part) for key, part in spec.items()}
-    if isinstance(spec, (list, tuple)):
-        return [get_metrics(part) for part in spec]
-    if isinstance(spec, Real):
-        raise TypeError(
-            f"compile got the number {spec!r} among the metrics, expected names, Metrics or "
-            "functions; factors of the outputs' losses are compile(..., loss_weights=...)"
-        )
-    return metrics.get(spec)
+def joined(losses) -> Tensor:
+    """Give the total loss, with those of several outputs behind it, as one Tensor off the tape."""
+    losses = [one.detach() for one in losses]
+    return losses[0] if len(losses) == 1 else ops.stack(losses)
 
 
-def checked_shares(spec):
-    """Give the factors of the losses back, if numbers they are."""
-    for share in leaves(spec):
-        if share is not None and (isinstance(share, bool) or not isinstance(share, Real)):
-            raise TypeError(
-                f"compile got {share!r} among the loss_weights, expected numbers, one per output; "
-                "metrics, Keras's fourth argument, are the third here: write compile(optimizer, "
-                "loss, metrics=...)"
-            )
-    return spec
+def of_all(loss, data, y_pred):
+    """Give the loss from labels, weights and mask."""
+    return loss(data[0], y_pred, *data[1:])
 
 
-def per_output(spec, names, what, default=None, nested=False):
-    """Spread what the user gave for all outputs, or per output by position or name."""
-    if spec is None:
-        return [default] * len(names)
-    if isinstance(spec, dict):
-        unknown = set(spec) - set(names)
-        if unknown:
-            raise ValueError(
-                f"{what} has the keys {sorted(map(str, unknown))}, but the outputs are {names}"
-            )
-        found = [spec.get(name, default) for name in names]
-    elif len(names) == 1 and nested:
-        found = [leaves(spec)]
-    elif isinstance(spec, (list, tuple)) and (len(names) > 1 or not nested):
-        if len(spec) != len(names):
-            raise ValueError(
-                f"{what} has {len(spec)} entries, expected one for each of the outputs {names}"
-            )
-        found = list(spec)
-    else:
-        found = [spec] * len(names)
-    return [leaves(one) if nested and one is not None else one for one in found]
-
-
-def matched(part, outputs):
-    """List what belongs to each output, in their order; a single array belongs to all."""
-    if isinstance(part, dict):
-        wrong = set(part) ^ {output.name for output in outputs}
-        if wrong:
-            raise ValueError(
-                f"data has the keys {sorted(map(str, part))}, expected the outputs "
-                f"{[output.name for output in outputs]}"
-            )
-        return [part[output.name] for output in outputs]
-    if isinstance(part, (list, tuple)) and not np.isscalar(part[0] if part else 0.0):
-        if len(part) != len(outputs):
-            raise ValueError(f"got {len(part)} arrays for {len(outputs)} outputs")
-        return list(part)
-    return [part] * len(outputs)
+def floating(y_pred) -> list:
+    """List the predictions, whole numbers made floating."""
+    return [p if p.dtype.kind == "f" else as_prediction(p) for p in leaves(y_pred)]
 
 
 def with_classes(loss, class_weight):
@@ -262,8 +256,10 @@ def with_classes(loss, class_weight):
 
 def weight_of_cells(loss, class_weight, y_true, y_pred, sample_weight, mask):
     """Combine weights of samples and classes for the weighted metrics."""
-    weight = with_classes(loss, class_weight).prepare(y_true, y_pred, sample_weight, mask)[2]
-    return weight[..., 0] if isinstance(loss, RegionLoss) else weight  # the same in all channels
+    cells = with_classes(loss, class_weight).prepare(y_true, y_pred, sample_weight, mask)
+    return (
+        cells.weight if cells.pixels is None else cells.pixels[..., 0]
+    )  # in all channels the same
 
 
 def data_of(values):

@@ -6,31 +6,26 @@ from tinygrad_astro.layers.structure import map_leaves, shape_of
 from tinygrad_astro.modes import no_grad
 from tinygrad_astro.training.feed import Batch, arrays
 from tinygrad_astro.training.finite import check_step
-from tinygrad_astro.training.objective import Objective
+from tinygrad_astro.training.learn import eager_step
+from tinygrad_astro.training.objective import Objective, joined
+from tinygrad_astro.training.recorded import RecordedSteps, can_be_recorded
 
 
 def train_step(model, objective: Objective, batch: Batch, class_weight=None):
     """Make one step of the optimizer; give (loss, outputs)."""
-    y_pred = model(batch.x, training=True)
-    loss = objective.loss(
-        batch.y, y_pred, batch.sample_weight, batch.mask, class_weight, objective.names_of(model)
-    )
-    loss.backward()
-    weights = objective.weights_of(model)
-    objective.optimizer.apply([w.grad for w in weights], weights)
-    for weight in weights:
-        weight.grad = None
-    return float(loss.item()), y_pred
+    if objective.jit_compile and can_be_recorded(model, objective):
+        objective.recorded = objective.recorded or RecordedSteps(objective)
+        return objective.recorded.step(model, batch, class_weight)
+    return eager_step(model, objective, batch, class_weight)
 
 
 def test_step(model, objective: Objective, batch: Batch):
     """Compute the outputs and the loss without the tape; give (loss, outputs)."""
     with no_grad():
         y_pred = model(batch.x, training=False)
-        loss = objective.loss(
-            batch.y, y_pred, batch.sample_weight, batch.mask, None, objective.names_of(model)
-        )
-    return float(loss.item()), y_pred
+        cells = objective.cells(y_pred, batch, names=objective.names_of(model))
+        losses = joined(objective.losses(cells, y_pred))
+    return objective.read(losses, batch.size), y_pred
 
 
 def objective_of(model) -> Objective:
@@ -48,7 +43,13 @@ def objective_of(model) -> Objective:
 
 
 def compile(  # noqa: A001  (Keras's name)
-    model, optimizer="rmsprop", loss=None, metrics=None, loss_weights=None, weighted_metrics=None
+    model,
+    optimizer="rmsprop",
+    loss=None,
+    metrics=None,
+    loss_weights=None,
+    weighted_metrics=None,
+    jit_compile="auto",
 ) -> None:
     """Choose how `model` is trained: its optimizer, losses and metrics.
 
@@ -66,16 +67,32 @@ def compile(  # noqa: A001  (Keras's name)
         Factors of the outputs' losses in the total.
     weighted_metrics : list, or a list or dict of lists, one per output
         Metrics that see sample weights too.
+    jit_compile : bool or "auto"
+        Whether a step on cuda is recorded as a whole (forward, loss, backward, optimizer), once per
+        shape of batch, and replayed from then on with one launch: a small network's step is mostly
+        launches otherwise. "auto": yes, unless the step does what a graph cannot repeat; then it
+        runs kernel by kernel, and a warning says once what prevented it. True: that is an error.
+        False: never. On the CPU kernels are compiled in any case, and this changes nothing.
 
     Raises
     ------
     ValueError
-        If a name is unknown.
+        If a name is unknown, or `jit_compile` is none of these.
     TypeError
         If numbers stand where metrics belong: Keras's third position is `loss_weights`, which is a
         keyword here.
+
+    Notes
+    -----
+    The first batch of a shape runs kernel by kernel, the second is recorded. What Python does in a
+    `call` of your own (printing, counting, choosing by chance) happens at the recording only; a
+    value cannot be read there. Numbers that layers, losses and the optimizer keep as attributes may
+    be changed between steps, layers frozen, weights loaded or moved: the step is recorded anew
+    where that is needed.
     """
-    model.objective = Objective(optimizer, loss, loss_weights, metrics, weighted_metrics)
+    model.objective = Objective(
+        optimizer, loss, loss_weights, metrics, weighted_metrics, jit_compile
+    )
     model.optimizer, model.loss = model.objective.optimizer, loss
     model.stop_training = False
 

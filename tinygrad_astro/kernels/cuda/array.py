@@ -11,6 +11,7 @@ import numpy as np
 
 from . import indexing, maps, namespace, reductions
 from .driver import Borrowed, Memory, card
+from .recording import keep_used
 from .target import check_index
 
 
@@ -121,12 +122,15 @@ class DeviceArray:
         dtype = np.dtype(dtype)
         if dtype == self.dtype:
             return self.copy() if copy else self
-        return namespace.convert(self, dtype)
+        made = namespace.convert(self, dtype)
+        made.memory.limits = self.memory.limits if dtype.kind in "iu" else None
+        return made
 
     def copy(self, order="C"):
         """Give a copy."""
         made = DeviceArray(self.shape, self.dtype)
         if self.size:
+            keep_used(card().pool, [self])
             card().duplicate(made.memory, self.memory, self.nbytes)
         return made
 
@@ -178,6 +182,7 @@ class DeviceArray:
 
     @property
     def __cuda_array_interface__(self):
+        self.memory.limits = None  # others may write
         return {
             "shape": self.shape,
             "typestr": self.dtype.str,
@@ -191,6 +196,7 @@ class DeviceArray:
         """Give a capsule of the same memory; waits for the kernels that write it."""
         if stream != -1:  # the consumer orders the work itself
             card().wait()
+        self.memory.limits = None
         return card().view(self).__dlpack__(**kwargs)
 
     def __dlpack_device__(self):
@@ -198,11 +204,15 @@ class DeviceArray:
 
 
 def upload(array):
-    """Copy a NumPy array to the card."""
+    """Copy a NumPy array to the card; a single number travels as an argument, without waiting."""
     array = np.asarray(array, order="C")
+    if not array.shape:
+        return namespace.full((), array[()])
     made = DeviceArray(array.shape, array.dtype)
     if array.size:
         card().upload(made.memory, array)
+        if array.dtype.kind in "iu":
+            made.memory.limits = int(array.min()), int(array.max())
     return made
 
 
@@ -221,6 +231,13 @@ def borrow(exporter):
     return found.copy() if pointer % 16 else found
 
 
+def _in_place(name):
+    def apply(self, other):
+        return namespace.elementwise(name, self, other, out=self)
+
+    return apply
+
+
 def _operator(name, swapped=False):
     def apply(self, other):
         pair = (other, self) if swapped else (self, other)
@@ -235,6 +252,7 @@ for _symbol, _name in {
 }.items():  # fmt: skip
     setattr(DeviceArray, f"__{_symbol}__", _operator(_name))
     setattr(DeviceArray, f"__r{_symbol}__", _operator(_name, swapped=True))
+    setattr(DeviceArray, f"__i{_symbol}__", _in_place(_name))
 for _symbol, _name in {
     "eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater",
     "ge": "greater_equal",

@@ -20,6 +20,7 @@ import numpy as np
 
 from .. import gpu
 from ..cpu.target import cache_root
+from .recording import REHEARSAL
 
 _compiling = threading.Lock()
 
@@ -185,6 +186,8 @@ class Loaded:
         cubin, entry = cached(program, card.architecture)
         self.code = ObjectCode.from_cubin(cubin)
         self.kernel = self.code.get_kernel(entry)
+        # Not at the first launch, which a graph may be recording.
+        card.driver.cuKernelGetFunction(self.kernel.handle)
         self.card, self.block = card, program.block
         self.convert = []
         for word in program.words:
@@ -197,6 +200,8 @@ class Loaded:
         """Put the kernel on the library's stream."""
         from cuda.core import LaunchConfig, launch
 
+        if self.card.stream is REHEARSAL:
+            return
         self.card.attend()
         config = self.configurations.get(grid)
         if config is None:

@@ -6,24 +6,35 @@ is why a freed block can be used again at once.
 """
 
 import functools
+import gc
 import os
 import threading
 import weakref
 
 from ..gpu import NoCard, why_not
 from .blocks import Pool
-from .recording import refuse_while_recording
+from .recording import REHEARSAL, refuse_while_recording
 from .simulated_card import SimulatedCard
 from .target import SIMULATED
 
 
 class Memory:
-    """Bytes on the card; they go back to their pool when nothing refers to them any more."""
+    """Bytes on the card; they go back to their pool when nothing refers to them any more.
 
-    __slots__ = ("block", "nbytes", "pointer", "__weakref__")
+    Attributes
+    ----------
+    limits : (int, int) or None
+        The least and the largest of the integers in it, where the host knows them: indexing with
+        those asks the card for nothing.
+    host : ndarray or None
+        Its values, where they never change.
+    """
+
+    __slots__ = ("block", "host", "limits", "nbytes", "pointer", "pool", "__weakref__")
 
     def __init__(self, nbytes):
         one = card()
+        self.host, self.limits, self.pool = None, None, one.pool
         self.block, size = one.pool.take(nbytes)
         self.nbytes, self.pointer = nbytes, one.address(self.block)
         weakref.finalize(self, one.pool.give, self.block, size)
@@ -32,9 +43,10 @@ class Memory:
 class Borrowed:
     """Bytes that another library owns, kept alive with `owner`."""
 
-    __slots__ = ("block", "nbytes", "pointer", "owner", "__weakref__")
+    __slots__ = ("block", "host", "limits", "nbytes", "pointer", "owner", "__weakref__")
 
     def __init__(self, pointer, nbytes, owner, block=None):
+        self.host = self.limits = None
         self.pointer, self.nbytes, self.owner, self.block = pointer, nbytes, owner, block
 
 
@@ -63,6 +75,7 @@ class Card:
         try:
             return resource.allocate(size, stream=self.own_stream)
         except Exception:
+            gc.collect()  # recordings refer to themselves
             # Never of a graph's blocks: every replay writes to them.
             self.own_pool.clear()
             self.own_stream.sync()
@@ -107,6 +120,8 @@ class Card:
 
     def duplicate(self, target, source, nbytes):
         """Copy within the card."""
+        if self.stream is REHEARSAL:
+            return
         self.attend()
         self._check(
             self.driver.cuMemcpyDtoDAsync(target.pointer, source.pointer, nbytes, self._handle())
@@ -114,6 +129,8 @@ class Card:
 
     def fill(self, memory, byte):
         """Set every byte."""
+        if self.stream is REHEARSAL:
+            return
         self.attend()
         nbytes = max(1, memory.nbytes)
         self._check(self.driver.cuMemsetD8Async(memory.pointer, byte, nbytes, self._handle()))

@@ -6,8 +6,7 @@ counter = the block number, four words of 32 bits per block. The same bits as on
 
 import numpy as np
 
-from .driver import card
-from .recording import refuse_while_recording
+from ..live import Live
 from .target import D, T, U, cuda, device, kernel, math
 
 M0, M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
@@ -37,14 +36,14 @@ def word(i, k0, k1):
     return w2 if part == L(2) else w3
 
 
-@kernel("u* u u u uint64", dtypes=("float32",))
+@kernel("u* u u? u? uint64", dtypes=("float32",))
 def _random_bits(out, count, k0, k1, offset):
     i = U(cuda.grid(1))
     if i < count:
         out[i] = word(L(offset) + L(i), k0, k1)
 
 
-@kernel("T* u u u uint64 u")
+@kernel("T* u u? u? uint64 u")
 def _uniform(out, count, k0, k1, offset, double):
     i = U(cuda.grid(1))
     if i >= count:
@@ -57,7 +56,7 @@ def _uniform(out, count, k0, k1, offset, double):
         out[i] = T(word(L(offset) + L(i), k0, k1) >> L(8)) * T(2.0**-24)
 
 
-@kernel("T* u u u")
+@kernel("T* u u? u?")
 def _normal(out, count, k0, k1):
     """Box & Muller 1958: cosine for even i, sine for odd."""
     i = U(cuda.grid(1))
@@ -69,7 +68,7 @@ def _normal(out, count, k0, k1):
     out[i] = radius * (math.cos(angle) if L(i) == pair else math.sin(angle))
 
 
-@kernel("T* T* u u u u T")
+@kernel("T* T* u u u? u? T")
 def _dropout(out, x, count, threshold, k0, k1, scale):
     """One thread per block of eight draws: draw i is the 16-bit half i % 8, low half first."""
     block = U(cuda.grid(1))
@@ -110,7 +109,6 @@ def dropout(out, x, rate, seed):
 
 
 def _key(seed):
-    """Split the seed in two words; in a graph, every replay would draw the same numbers."""
-    refuse_while_recording(card(), "random numbers were drawn (dropout, noise)")
-    seed = int(seed)
+    """Split the seed in two words; in a recorded step, both are new at every replay."""
+    seed = seed if isinstance(seed, Live) else int(seed)
     return seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF

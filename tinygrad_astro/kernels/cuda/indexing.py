@@ -5,10 +5,12 @@ that go to one place, in order.
 """
 
 import math
+from contextlib import nullcontext
 from numbers import Integral
 
 import numpy as np
 
+from .. import live
 from . import array as arrays
 from . import maps, namespace
 from .driver import card
@@ -42,6 +44,15 @@ def gather_along(out, x, index, count, inner, picked, length):
     if i < count:
         j, o = U(i % inner), U(U(i // inner) // picked)
         out[i] = x[U(U(U(U(o * length) + U(index[i])) * inner) + j)]
+
+
+@kernel("T* T* i* u u u u", dtypes=("uint32", "uint64"))
+def scatter_along(out, x, index, count, inner, picked, length):
+    """out[o, index[o, k, j], j] = x[o, k, j]."""
+    i = U(cuda.grid(1))
+    if i < count:
+        j, o = U(i % inner), U(U(i // inner) // picked)
+        out[U(U(U(U(o * length) + U(index[i])) * inner) + j)] = x[i]
 
 
 @kernel("T* T* i* i* i* u u u u u")
@@ -166,12 +177,15 @@ def flat_index(parts, sizes):
     whole = None
     for part, n in zip(parts, sizes, strict=True):
         part = np.asarray(part) if isinstance(part, int) else part
-        known = isinstance(part, np.ndarray) or not card().recording
-        if part.size and known and (part.min() < -n or part.max() >= n):
+        unknown = not isinstance(part, np.ndarray) and part.memory.limits is None
+        # A recorded function cannot ask: then negative indices count from the end, unchecked.
+        least, largest = (-1, -1) if unknown and card().recording else limits(part)
+        if least < -n or largest >= n:
             raise IndexError(f"an index is out of bounds for an axis of {n}")
-        part = part.astype(np.int64)
-        choose = np.where if isinstance(part, np.ndarray) else namespace.where
-        part = choose(part < 0, part + n, part)
+        part = part.astype(np.int64, copy=False)
+        if least < 0:
+            choose = np.where if isinstance(part, np.ndarray) else namespace.where
+            part = choose(part < 0, part + n, part)
         if whole is None:
             whole = part
         elif isinstance(whole, np.ndarray) and isinstance(part, np.ndarray):
@@ -181,11 +195,21 @@ def flat_index(parts, sizes):
     return namespace.asarray(whole)
 
 
+def limits(index):
+    """Give the least and the largest index, asking the card where the host does not know."""
+    if index.size == 0:
+        return 0, -1
+    if isinstance(index, np.ndarray) or index.memory.limits is None:
+        return int(index.min()), int(index.max())
+    return index.memory.limits
+
+
 # ---- writing -------------------------------------------------------------------------------------
 
 
 def put(x, key, value):
     """x[key] = value, in place."""
+    x.memory.limits = None
     if isinstance(value, np.ndarray) and value.ndim:
         value = namespace.asarray(value)
     parts = completed(x, key)
@@ -227,22 +251,40 @@ def add_at(x, key, value):
     part = part.copy() if part.memory is x.memory else part
     source = namespace.broadcast_to(namespace.asarray(value, x.dtype), shape)
     if source.size:
-        flat = index.copy_to_host().reshape(-1)
+        known = index.memory.host
+        flat = (index.copy_to_host() if known is None else known).reshape(-1)
         order_ = np.argsort(flat, kind="stable")
         places, starts = np.unique(flat[order_], return_index=True)
         starts = np.append(starts, flat.size)
-        tables = [namespace.asarray(t.astype(np.int64)) for t in (places, starts, order_)]
+        with live.outside() if known is not None else nullcontext():
+            tables = [namespace.asarray(t.astype(np.int64)) for t in (places, starts, order_)]
         count = outer * places.size * inner
         geometry = count, inner, places.size, length, flat.size
         add_sorted(count, part, source, *tables, *geometry, dtype=x.dtype)
     written_back(x, parts, part, order)
 
 
-def take_along(x, index, axis):
-    """out[..., k, ...] = x[..., index[..., k, ...], ...] along `axis`."""
+def along(x, index, axis):
+    """Give (outer, length, inner), the index as (outer, picked, inner), and its own shape."""
     axis %= x.ndim
     n = x.shape[axis]
     index = flat_index([namespace.asarray(index)], [n])
     outer, inner = math.prod(x.shape[:axis]), math.prod(x.shape[axis + 1 :])
-    rows = index.reshape(outer, index.shape[axis], inner)
-    return picked(gather_along, x, (outer, n, inner), rows, index.shape)
+    return (outer, n, inner), index.reshape(outer, index.shape[axis], inner), index.shape
+
+
+def take_along(x, index, axis):
+    """out[..., k, ...] = x[..., index[..., k, ...], ...] along `axis`."""
+    folds, rows, shape = along(x, index, axis)
+    return picked(gather_along, x, folds, rows, shape)
+
+
+def put_along(x, index, values, axis):
+    """x[..., index[..., k, ...], ...] = values[..., k, ...] along `axis`, in place."""
+    (_, length, inner), rows, shape = along(x, index, axis)
+    x.memory.limits = None
+    source = namespace.broadcast_to(namespace.asarray(values, x.dtype), shape)
+    if source.size:
+        bits = _BITS[x.itemsize]
+        geometry = source.size, inner, rows.shape[1], length
+        scatter_along(source.size, x, source, rows, *geometry, dtype=bits)

@@ -5,8 +5,9 @@ import sys
 import numpy as np
 
 from ..gpu import DeviceError
+from ..live import Live
 from . import array as arrays
-from . import indexing, maps, products, reductions
+from . import indexing, maps, numbers, products, reductions
 from .driver import card
 
 _FLOATING = {**maps.FUNCTIONS, **maps.RATIOS}
@@ -27,8 +28,8 @@ def _on_card(x, name):
     )
 
 
-def elementwise(name, *operands):
-    """Compute one of the functions in `maps`, broadcasting."""
+def elementwise(name, *operands, out=None):
+    """Compute one of the functions in `maps`, broadcasting; into `out` where one is given."""
     operands = [_on_card(x, name) for x in operands]
     typed = [x.item() if _is_number(x) and hasattr(x, "item") else x for x in operands]
     kinds = [
@@ -39,10 +40,10 @@ def elementwise(name, *operands):
     if name in _FLOATING and compute.kind != "f":
         compute = np.dtype(np.float64 if compute.itemsize == 8 else np.float32)
     dtype = np.dtype(bool) if name in maps.TESTS else compute
-    return _map(name, typed, dtype, compute)
+    return _map(name, typed, dtype, compute, out)
 
 
-def _map(name, operands, dtype, compute):
+def _map(name, operands, dtype, compute, out=None):
     shape = np.broadcast_shapes(*(getattr(x, "shape", ()) for x in operands))
     layouts = [
         (0, maps.broadcast_strides(x.shape, x.strides, shape))
@@ -50,11 +51,19 @@ def _map(name, operands, dtype, compute):
         else None
         for x in operands
     ]
-    out = arrays.DeviceArray(shape, dtype)
+    out = arrays.DeviceArray(shape, dtype) if out is None else _room(out, shape)
     if compute == np.bool_:
         compute = np.dtype(np.uint8)
     layout = (0, maps.contiguous_strides(shape))
     maps.launch_map(name, out, layout, operands, layouts, shape, compute)
+    return out
+
+
+def _room(out, shape):
+    """Give `out` if it has the shape of the result, or say that it has not, as NumPy does."""
+    if out.shape != shape:
+        raise ValueError(f"a result of shape {shape} does not fit into one of shape {out.shape}")
+    out.memory.limits = None
     return out
 
 
@@ -66,8 +75,8 @@ def convert(x, dtype):
 
 
 def _function(name):
-    def function(*operands):
-        return elementwise(name, *operands)
+    def function(*operands, out=None):
+        return elementwise(name, *operands, out=out)
 
     function.__name__, function.__doc__ = name, f"{maps.EXPRESSIONS[name]}, elementwise."
     return function
@@ -143,6 +152,8 @@ def ones_like(x):
 
 def asarray(x, dtype=None):
     """Give x on the card, copying it there if it is not."""
+    if isinstance(x, Live):
+        return numbers.placed(x, dtype)
     made = x if isinstance(x, arrays.DeviceArray) else arrays.upload(x)
     return made if dtype is None else made.astype(dtype, copy=False)
 
@@ -217,6 +228,11 @@ def cumsum(x, axis, dtype=None):
 def take_along_axis(x, indices, axis):
     """Pick values along an axis by an array of indices."""
     return indexing.take_along(x, indices, axis)
+
+
+def put_along_axis(x, indices, values, axis):
+    """Write values at an array of indices along an axis, in place: the reverse of picking."""
+    indexing.put_along(x, indices, values, axis)
 
 
 def matmul(x, y):

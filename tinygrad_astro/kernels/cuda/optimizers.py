@@ -1,10 +1,10 @@
 """Optimiser steps in place on flat arrays, each array read and written once; Keras 3's formulas."""
 
-from . import reductions
+from . import namespace, reductions
 from .target import T, U, cuda, kernel, math
 
 
-@kernel("T* T* T* u T T u T")
+@kernel("T* T* T* u T? T u T?")
 def _sgd(w, g, velocity, count, rate, momentum, nesterov, kept):
     i = U(cuda.grid(1))
     if i >= count:
@@ -17,7 +17,7 @@ def _sgd(w, g, velocity, count, rate, momentum, nesterov, kept):
     w[i] = kept * w[i] + step
 
 
-@kernel("T* T* T* T* T* u T T T T T u")
+@kernel("T* T* T* T* T* u T? T T T T u")
 def _rmsprop(
     w, g, mean_square, mean_gradient, velocity, count, rate, rho, rest, momentum, epsilon, centered
 ):
@@ -37,7 +37,7 @@ def _rmsprop(
     w[i] -= step
 
 
-@kernel("T* T* T* T* u T T T T T")
+@kernel("T* T* T* T* u T? T T T T?")
 def _adam(w, g, m, v, count, alpha, rest_1, rest_2, epsilon, kept):
     i = U(cuda.grid(1))
     if i >= count:
@@ -76,12 +76,12 @@ def adam(w, g, m, v, learning_rate, beta_1, beta_2, epsilon, step, weight_decay)
     alpha = lr sqrt(1 - beta_2^step) / (1 - beta_1^step), `step` counted from 1: Kingma & Ba 2015,
     the formula before section 2.1. First w -= lr decay w: Loshchilov & Hutter 2019, algorithm 2.
     """
-    alpha = learning_rate * math.sqrt(1.0 - beta_2**step) / (1.0 - beta_1**step)
+    alpha = learning_rate * (1.0 - beta_2**step) ** 0.5 / (1.0 - beta_1**step)
     kept = 1.0 - learning_rate * weight_decay
     numbers = w.size, alpha, 1.0 - beta_1, 1.0 - beta_2, epsilon, kept
     _adam(w.size, w, g, m, v, *numbers, dtype=w.dtype)
 
 
 def squared_norm(x):
-    """Give sum x[i]^2 as a float, by chunks in float64."""
-    return float(reductions.reduced("sum", (x * x).astype("float64")))
+    """Give sum x[i]^2 in float64, by chunks; it stays on the card, as an array of no axes."""
+    return reductions.reduced("sum", namespace.square(x.astype("float64")))

@@ -120,6 +120,7 @@ def argmax_windows(out, x, size, strides, pads):
     """
     arguments = out, x, out.size, *_geometry(out, x, size, strides, pads)
     _argmax_windows(out.size, *arguments, dtype=x.dtype)
+    out.memory.limits = 0, max(0, x.shape[1] * x.shape[2] - 1)
 
 
 def max_windows(out, x, size, strides, pads):

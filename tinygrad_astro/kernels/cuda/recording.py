@@ -2,14 +2,28 @@
 
 from contextlib import contextmanager
 
+from .. import live
+
+
+class Rehearsal:
+    """Stands for the stream while a function is tried out: kernels are made ready, and not run."""
+
+
+REHEARSAL = Rehearsal()
+
 
 def refuse_while_recording(one, what):
     """Tell what cannot become a part of a graph."""
     if one.recording:
-        raise RuntimeError(
-            f"{what} inside a function that is recorded as a CUDA graph: a replay would not "
-            "repeat it; do it before or after, outside of the graph"
-        )
+        live.refuse(what)
+
+
+def keep_used(pool, arrays):
+    """Keep alive what a recorded kernel uses, but for the graph's own memory, used many times."""
+    for array in arrays:
+        memory = getattr(array, "memory", None)
+        if memory is not None and getattr(memory, "pool", None) is not pool:
+            live.keep(memory)
 
 
 @contextmanager

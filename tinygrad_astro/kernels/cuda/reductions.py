@@ -159,6 +159,7 @@ def chosen(name, x, axis=None):
     out = arrays.DeviceArray(short, np.int64)
     largest = int(name == "argmax")
     extreme_index(out.size, out, x, out.size, length, inner, largest, dtype=x.dtype)
+    out.memory.limits = 0, max(0, length - 1)
     return out
 
 
@@ -179,4 +180,5 @@ def count_up(stop):
     """Give the whole numbers from 0 to stop - 1."""
     out = arrays.DeviceArray((stop,), np.int64)
     _count_up(stop, out, stop)
+    out.memory.limits = 0, max(0, stop - 1)
     return out

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .blocks import Pool
-from .recording import refuse_while_recording
+from .recording import REHEARSAL, refuse_while_recording
 
 
 class SimulatedCard:
@@ -55,7 +55,9 @@ class SimulatedCard:
         self.do(functools.partial(memory.block.fill, byte))
 
     def do(self, work):
-        """Do it, or keep it for the replays of a graph."""
+        """Do it, keep it for the replays of a graph, or neither while a function is tried out."""
+        if self.stream is REHEARSAL:
+            return
         if self.recording:
             self.stream.append(work)
         else:

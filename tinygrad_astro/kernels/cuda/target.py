@@ -10,7 +10,9 @@
 
 The signature has one word per argument: `T*` array of the call's dtype, `i*` int64, `u*` uint32,
 `b*` bytes (booleans), `d*` float64, `h*` 16-bit words; `T` a number of the call's dtype, `u` a
-uint32, `i` an int64, `d` a float64. Arrays arrive as bare pointers, which is what makes kernels
+uint32, `i` an int64, `d` a float64. A number with a question mark, `T?`, may be new at every replay
+of a recorded step (live.py): there, a second kernel of the same code reads it from memory. Arrays
+arrive as bare pointers, which is what makes kernels
 fast: no shape, no stride, no test for negative indices.
 
 Two rules of integers. Readable kernels may count in int64 (`range`). Where speed matters, wrap
@@ -26,7 +28,9 @@ from types import FunctionType
 import numpy as np
 
 from ..gpu import misplaced
+from ..live import Live, is_recording
 from .build import Program, import_cuda, load
+from .recording import keep_used
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
 
@@ -102,10 +106,15 @@ class Kernel:
         Whether it has barriers or warp collectives, which the simulator runs in real threads.
     label : str
         Tells kernels of one name apart.
+    foreign : bool
+        Whether a user wrote it: what is known of the integers in its arguments no longer holds.
     """
 
     def __init__(self, function, signature, **options):
-        self.function, self.words = function, signature.split()
+        words = signature.split()
+        numbers = [i for i, word in enumerate(words) if word.endswith("?")]
+        self.function, self.words = function, [word.rstrip("?") for word in words]
+        self.replayed = Replayed(function, self.words, numbers, options) if numbers else None
         self.__name__, self.__doc__ = function.__name__, function.__doc__
         self.block = options.pop("block", 256)
         self.bounds = options.pop("bounds", 0)
@@ -115,6 +124,7 @@ class Kernel:
         self.dtypes = options.pop("dtypes", ("float32", "float64"))
         self.barriers = options.pop("barriers", False)
         self.label = options.pop("label", "")
+        self.foreign = options.pop("foreign", False)
         if options:
             raise TypeError(f"kernel {self.__name__}: unknown options {sorted(options)}")
         self._ready = {}
@@ -124,6 +134,17 @@ class Kernel:
         """Launch with `size` threads, or with a grid of (x, y) blocks, on the library's stream."""
         if size == 0:
             return
+        if self.replayed is not None and self.replayed.suits(arguments):
+            self.replayed.kernel(size, *self.replayed.placed(arguments, dtype), dtype=dtype)
+            return
+        if is_recording():
+            from .driver import card
+
+            keep_used(card().pool, arguments)
+        if self.foreign:
+            for array in arguments:
+                if hasattr(array, "memory"):
+                    array.memory.limits = None
         grid = size if isinstance(size, tuple) else (-(-size // self.block), 1)
         dtype = np.dtype(dtype)
         ready = self._ready.get(dtype)
@@ -151,6 +172,33 @@ class Kernel:
             rebuilt(self.function, dtype), self.function, self.words, np.dtype(dtype), self.block,
             self.bounds,
         )  # fmt: skip
+
+
+class Replayed:
+    """The twin of a kernel that reads some of its numbers from memory, where replays find them."""
+
+    def __init__(self, function, words, numbers, options):
+        self.words, self.numbers = words, numbers
+        names = [f"a{i}" for i in range(len(words))]
+        values = [f"{name}[0]" if i in numbers else name for i, name in enumerate(names)]
+        name = function.__name__
+        bound = {"__name__": function.__module__, "body": Device(function)}
+        exec(f"def {name}({', '.join(names)}):\n    body({', '.join(values)})", bound)
+        signature = " ".join(f"{w}*" if i in numbers else w for i, w in enumerate(words))
+        self.kernel = Kernel(bound[name], signature, **{**options, "label": "replayed"})
+
+    def suits(self, arguments):
+        """Tell whether one of the numbers is new at every replay."""
+        return any(type(arguments[i]) is Live for i in self.numbers)
+
+    def placed(self, arguments, dtype):
+        """Give the arguments with the places of the numbers."""
+        store = next(a for a in arguments if type(a) is Live).recording.store
+        kinds = (dtype if word == "T" else WORDS.get(word, word) for word in self.words)
+        return [
+            store.place(a, kind) if i in self.numbers else a
+            for i, (a, kind) in enumerate(zip(arguments, kinds, strict=True))
+        ]
 
 
 def kernel(signature, **options):

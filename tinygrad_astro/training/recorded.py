@@ -1,0 +1,232 @@
+"""Whole steps of training recorded as CUDA graphs, one per shape of batch.
+
+What a batch brings (inputs, labels, weights, the divisor of a mean) is checked and encoded on the
+host as ever, and copied to where its graph reads it; rates, counts and seeds follow through
+`kernels.live`. So a replay is the step, with the same checks and the same random numbers.
+
+A recording is kept as long as it would come out the same: the same memory of weights, the same
+layers frozen, the same numbers in the attributes of layers, losses and optimizer. Recording moves
+nothing, so where it fails the step can still be made kernel by kernel.
+"""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+from tinygrad_astro.kernels import live, moved
+from tinygrad_astro.kernels.precision import current_precision
+from tinygrad_astro.layers.structure import leaves, map_leaves
+from tinygrad_astro.losses.labels import Cells
+from tinygrad_astro.modes import mode
+from tinygrad_astro.tape import Tensor
+from tinygrad_astro.tensor import tensor
+from tinygrad_astro.training.feed import Batch
+from tinygrad_astro.training.learn import eager_step, learn
+from tinygrad_astro.training.objective import Objective
+
+MOST = 16  # recordings of one model: batches of ever new shapes run kernel by kernel
+PLAIN = (int, float, bool, str, type(None))
+# What training itself sets on a model and on an optimizer, and no recorded kernel reads.
+OF_MODEL = {"history", "stop_training", "objective", "optimizer", "loss", "metadata"}
+OF_OPTIMIZER = {"_iterations", "_learning_rate", "_weights", "state"}
+
+
+def can_be_recorded(model, objective: Objective) -> bool:
+    """Tell whether a step would run on the card, and nobody looks at its values on the way."""
+    if getattr(model, "_device", "cpu") != "cuda" or mode.anomaly or not mode.recording:
+        return False
+    weights = objective.weights_of(model)
+    return bool(weights) and all(w.device == "cuda" and w.grad is None for w in weights)
+
+
+@dataclass
+class Like:
+    """What the host knows of a prediction that is not computed yet."""
+
+    shape: tuple
+    dtype: Any
+    device: str
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+
+class Entry:
+    """The steps on batches of one shape: at first the shapes of outputs, then the recording.
+
+    Attributes
+    ----------
+    likes : Like, or nest of them
+        The outputs of the model.
+    graph : Recorded or None
+    kinds : list
+        Shapes and dtypes that it was recorded for.
+    totals : list
+        What the losses of the batch at hand are divided by.
+    """
+
+    def __init__(self, y_pred):
+        self.likes = map_leaves(lambda t: Like(t.shape, t.dtype, t.device), y_pred)
+        self.graph: Any = None
+        self.kinds: list = []
+        self.totals: list = []
+
+
+class RecordedSteps:
+    """The recorded steps of one compiled model, and whether they still hold.
+
+    Parameters
+    ----------
+    objective : Objective
+    """
+
+    def __init__(self, objective: Objective):
+        self.objective = objective
+        self.entries: dict[tuple, Entry] = {}
+        self.layers: list = []
+        self.state: list = []
+        self.pool: Any = None
+        self.prevented = False
+
+    def step(self, model, batch: Batch, class_weight=None):
+        """Make one step, replayed if one of its kind was recorded; give (loss, outputs)."""
+        key = tuple(kind(part) for part in batch)
+        if self.prevented or UNKNOWN in key:
+            return eager_step(model, self.objective, batch, class_weight)
+        if not same(self.look(), self.state):
+            self.forget()
+        entry = self.entries.get(key)
+        if entry is None and len(self.entries) == MOST:
+            return eager_step(model, self.objective, batch, class_weight)
+        if entry is None:
+            loss, y_pred = eager_step(model, self.objective, batch, class_weight)
+            self.entries[key] = Entry(y_pred)
+            self.layers = [model, *model.sublayers()]
+            self.state = self.look()
+            return loss, y_pred
+        cells = self.objective.cells(entry.likes, batch, class_weight)
+        try:
+            arrays = self.ready(model, entry, batch, cells)
+        except Exception as error:
+            self.prevent(model, error)
+            return eager_step(model, self.objective, batch, class_weight)
+        losses, *outputs = [Tensor(a) for a in entry.graph(*arrays)]
+        given = iter(outputs)
+        loss = self.objective.read(losses, batch.size)
+        return loss, map_leaves(lambda _: next(given), entry.likes)
+
+    def ready(self, model, entry, batch, cells) -> list:
+        """Record the step where that is needed; give the arrays that its graph is to be fed."""
+        x = map_leaves(lambda leaf: on_host(leaf, model.dtype), batch.x)
+        brought = [arrays_of(c, t.dtype) for c, t in zip(cells, leaves(entry.likes), strict=True)]
+        arrays = [*leaves(x), *(a for each in brought for a in each.values())]
+        entry.totals = [None if cell is None else cell.total for cell in cells]
+        kinds = [kind(arrays), *map(tuple, brought), *(t is None for t in entry.totals)]
+        if entry.graph is None or kinds != entry.kinds:
+            entry.graph = self.record(model, entry, x, cells, arrays)
+            entry.kinds, self.state = kinds, self.look()
+        return arrays
+
+    def record(self, model, entry, x, cells, arrays):
+        """Record the whole step: from the arrays of a batch to the losses and the outputs."""
+        from tinygrad_astro.kernels.cuda.blocks import Pool
+        from tinygrad_astro.kernels.cuda.driver import card
+        from tinygrad_astro.kernels.cuda.graph import Recorded
+
+        def divisor(i):
+            return None if entry.totals[i] is None else live.number(lambda: entry.totals[i])
+
+        def whole(*arrays):
+            given = iter([Tensor(a) for a in arrays])
+            inputs = map_leaves(lambda _: next(given), x)
+            placed = []
+            for i, (cell, like) in enumerate(zip(cells, leaves(entry.likes), strict=True)):
+                if cell is not None:
+                    names = arrays_of(cell, like.dtype)
+                    there = {name: next(given) for name in names}
+                    cell = cell._replace(**there, total=divisor(i))
+                placed.append(cell)
+            y_pred = model(inputs, training=True)
+            losses = learn(model, self.objective, placed, y_pred)
+            return [losses.data, *(leaf.data for leaf in leaves(y_pred))]
+
+        self.pool = self.pool or Pool(card().allocate)
+        try:
+            return Recorded(whole, [moved(a, "cuda") for a in arrays], self.pool)
+        finally:
+            for weight in self.objective.weights_of(model):
+                weight.grad = None
+
+    def prevent(self, model, error):
+        """Raise what prevented a recording, or say it once, where steps may run without one."""
+        if self.objective.jit_compile is True:
+            raise error
+        self.forget()
+        self.prevented = True
+        warnings.warn(
+            f"the steps of {model.title} run kernel by kernel, not recorded as a CUDA graph, which "
+            f"failed: {type(error).__name__}: {error}. This changes the speed alone; "
+            "compile(..., jit_compile=False) asks for it",
+            stacklevel=6,
+        )
+
+    def forget(self) -> None:
+        """Let go of all recordings and their memory, though they refer to themselves."""
+        for entry in self.entries.values():
+            entry.graph = None
+        self.entries, self.pool = {}, None
+
+    def look(self) -> list:
+        """List all that a recording has taken as fixed."""
+        optimizer = self.objective.optimizer
+        found = [current_precision(), optimizer]
+        found += [v for name, v in vars(optimizer).items() if name not in OF_OPTIMIZER]
+        for output in self.objective.outputs or []:
+            found += getattr(output.loss, "__dict__", {}).values()
+        for i, layer in enumerate(self.layers):  # the model comes first
+            found += [v for name, v in vars(layer).items() if i or name not in OF_MODEL]
+        for layer in self.layers:
+            for weight in layer._weights:
+                found += [weight.tensor.data, weight.tensor._leaf]
+        return found
+
+
+def same(now, before) -> bool:
+    """Compare two looks: plain values by their value, all else by being the same object."""
+    return len(now) == len(before) and all(
+        a is b or (type(a) is type(b) and type(a) in PLAIN and a == b) for a, b in zip(now, before)
+    )
+
+
+UNKNOWN = ("unknown",)
+
+
+def kind(part):
+    """Describe a nest of arrays by structure, shapes and dtypes; UNKNOWN if it holds others."""
+    if part is None:
+        return None
+    if isinstance(part, dict):
+        found = [(key, kind(value)) for key, value in part.items()]
+        return UNKNOWN if any(one is UNKNOWN for _, one in found) else tuple(found)
+    if isinstance(part, (list, tuple)):
+        found = [kind(value) for value in part]
+        return UNKNOWN if any(one is UNKNOWN for one in found) else (type(part), *found)
+    if hasattr(part, "shape") and hasattr(part, "dtype"):
+        return tuple(part.shape), str(part.dtype)
+    return UNKNOWN
+
+
+def on_host(leaf, dtype):
+    """Give an input as an array in the dtype of the model; one that is on the card stays there."""
+    return leaf.data if isinstance(leaf, Tensor) else tensor(leaf, dtype).data
+
+
+def arrays_of(cell, dtype) -> dict:
+    """Give the arrays of cells by name; a loss that goes its own way cannot be recorded."""
+    if cell is None:
+        return {}
+    if not isinstance(cell, Cells):
+        live.refuse("a loss with a __call__ of its own checked labels")
+    return cell.arrays(dtype)
