@@ -84,3 +84,16 @@ def test_bits_depend_neither_on_threads_nor_on_position(rng, monkeypatch):
         assert all(np.array_equal(p, e[start:stop]) for p, e in zip(piece, expected, strict=True))
     monkeypatch.setattr(chunks, "SERIAL", 1 << 60)
     assert all(map(np.array_equal, cross_entropy(logits, labels), expected))
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(np.float32, 1e-6), (np.float64, 1e-14)])
+@pytest.mark.parametrize("shape", [(1, 1), (7, 3), (5000, 10)])
+def test_gradient_is_the_surplus_of_probability(rng, dtype, tolerance, shape):
+    logits, g = rng.standard_normal(shape).astype(dtype), rng.standard_normal(shape[0])
+    labels = rng.integers(0, shape[1], shape[0])
+    p, out = np.empty_like(logits), np.full_like(logits, np.nan)
+    losses.softmax_cross_entropy(np.empty(shape[0], dtype), p, logits, labels, -1)
+    losses.softmax_cross_entropy_grad(out, g.astype(dtype), p, labels)
+    exact = softmax(logits.astype(float), axis=1)
+    exact[np.arange(shape[0]), labels] -= 1
+    np.testing.assert_allclose(out, exact * g[:, None], atol=tolerance * 4)

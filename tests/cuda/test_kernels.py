@@ -229,6 +229,10 @@ def test_softmax_cross_entropy(gpu, up, blank, rng):
     gpu.losses.softmax_cross_entropy(found, q, up(logits), up(labels), -1)
     close(found.copy_to_host(), loss)
     close(q.copy_to_host(), p)
+    g, slope, filled = rng.standard_normal(6).astype(np.float32), np.empty_like(p), blank((6, 4))
+    cpu.losses.softmax_cross_entropy_grad(slope, g, p, labels)
+    gpu.losses.softmax_cross_entropy_grad(filled, up(g), up(p), up(labels))
+    close(filled.copy_to_host(), slope)
 
 
 STEPS = {

@@ -9,20 +9,28 @@ from tinygrad_astro.tape import Tensor, lift, primitive
 NO_LABEL = -1  # labels have been checked: the kernel has no row to skip
 
 
-def _surplus_rule(u, out, logits, probabilities, labels):
+def _grad_rule(u, out, g, logits, probabilities, labels, wanted):
     p = ops.softmax(logits)
-    return p * (u - ops.sum(u * p, axis=-1, keepdims=True))
+    surplus = p - ops.one_hot(labels, p.shape[-1])
+    u_g = u * ops.expand_dims(g, -1)
+    wrt_logits = p * (u_g - ops.sum(u_g * p, axis=-1, keepdims=True)) if wanted[1] else None
+    return [ops.sum(u * surplus, axis=-1), wrt_logits, None, None]
 
 
-@primitive(_surplus_rule, None, None)
-def _surplus(logits, probabilities, labels):
-    """p - one_hot(labels): the gradient of the loss with respect to the logits."""
-    classes = xp(probabilities).arange(probabilities.shape[-1])
-    return probabilities - (classes == labels.reshape(*labels.shape, 1))
+@primitive(joint=_grad_rule)
+def _cross_entropy_grad(g, logits, probabilities, labels):
+    """g (p - one_hot(labels)): the gradient of the loss with respect to the logits."""
+    out = of(logits).memory.empty(logits.shape, logits.dtype)
+    rows = (-1, logits.shape[-1])
+    of(logits).losses.softmax_cross_entropy_grad(
+        out.reshape(rows), of(g).rows.contiguous(g).reshape(-1), probabilities.reshape(rows),
+        labels.reshape(-1),
+    )  # fmt: skip
+    return out
 
 
 def _cross_entropy_rule(g, out, logits, probabilities, labels, values):
-    return ops.expand_dims(g, -1) * _surplus(logits, probabilities, labels)
+    return _cross_entropy_grad(g, logits, probabilities, labels)
 
 
 @primitive(_cross_entropy_rule, None, None)

@@ -23,6 +23,12 @@ def softmax_cross_entropy(loss, probabilities, logits, labels, ignore_index):
     launch(_cross_entropy, _cross_entropy_parallel, arguments, len(logits), step, work)
 
 
+def softmax_cross_entropy_grad(out, g, probabilities, labels):
+    """out[m, c] = g[m] (p[m, c] - [c = labels[m]]); each thread owns some rows."""
+    arguments, step = (out, g, probabilities, labels), rows_per_chunk(out.shape[-1])
+    launch(_grad, _grad_parallel, arguments, len(out), step, out.size)
+
+
 @parallel
 def _cross_entropy_parallel(loss, probabilities, logits, labels, ignore_index, count, step):
     for k in prange((count + step - 1) // step):
@@ -56,3 +62,17 @@ def _cross_entropy(loss, probabilities, logits, labels, ignore_index, start, sto
             total = np.float64(logits.shape[1])
         for c in range(logits.shape[1]):
             y[m, c] *= 1.0 / total
+
+
+@parallel
+def _grad_parallel(out, g, probabilities, labels, count, step):
+    for k in prange((count + step - 1) // step):
+        _grad(out, g, probabilities, labels, k * step, min(count, (k + 1) * step))
+
+
+@serial
+def _grad(out, g, probabilities, labels, start, stop):
+    kind = out.dtype.type
+    for m in range(start, stop):
+        for c in range(out.shape[1]):
+            out[m, c] = g[m] * (probabilities[m, c] - kind(c == labels[m]))

@@ -32,6 +32,17 @@ def _softmax_cross_entropy(loss, probabilities, logits, labels, rows, classes, i
         loss[m] = math.log(total) - D(logits[U(first + U(labels[m]))] - highest)
 
 
+@kernel("T* T* T* i* u u")
+def _softmax_cross_entropy_grad(out, g, probabilities, labels, count, classes):
+    """One thread per number."""
+    i = U(cuda.grid(1))
+    if i >= count:
+        return
+    m = U(i // classes)
+    true = U(U(i - U(m * classes)) == U(labels[m]))
+    out[i] = g[m] * (probabilities[i] - T(true))
+
+
 def softmax_cross_entropy(loss, probabilities, logits, labels, ignore_index):
     """loss[m] = -log p[m, labels[m]], p = softmax over the last axis; one thread per row.
 
@@ -41,3 +52,9 @@ def softmax_cross_entropy(loss, probabilities, logits, labels, ignore_index):
     rows, classes = logits.shape
     arguments = loss, probabilities, logits, labels, rows, classes, ignore_index
     _softmax_cross_entropy(rows, *arguments, dtype=logits.dtype)
+
+
+def softmax_cross_entropy_grad(out, g, probabilities, labels):
+    """out[m, c] = g[m] (p[m, c] - [c = labels[m]]); one thread per number."""
+    arguments = out, g, probabilities, labels, out.size, out.shape[-1]
+    _softmax_cross_entropy_grad(out.size, *arguments, dtype=out.dtype)
