@@ -44,7 +44,7 @@ def activation_grad(g, y, name):
 
 
 @primitive(lambda g, out, x, name: activation_grad(g, out, name=name), keeps="out")
-def activated(x, name):
+def activation(x, name):
     """f(x), by the name of one that is fused."""
     out = of(x).memory.empty(x.shape, x.dtype)
     of(x).elementwise.activation(out, of(x).rows.contiguous(x), name)
@@ -111,24 +111,24 @@ def relu(x):
     >>> ta.ops.relu(ta.tensor([-1.0, 2.0])).numpy()
     array([0., 2.], dtype=float32)
     """
-    return activated(_floats(x), name="relu")
+    return activation(_floats(x), name="relu")
 
 
 def sigmoid(x):
     """1 / (1 + e**-x), without overflow."""
-    return activated(_floats(x), name="sigmoid")
+    return activation(_floats(x), name="sigmoid")
 
 
 def tanh(x):
     """Hyperbolic tangent."""
-    return activated(_floats(x), name="tanh")
+    return activation(_floats(x), name="tanh")
 
 
 def elu(x, alpha=1.0):
     """x where positive, alpha (e**x - 1) elsewhere: Clevert et al. 2016, equation 15."""
     x = _floats(x)
     if alpha == 1.0:
-        return activated(x, name="elu")
+        return activation(x, name="elu")
     return where(greater(x, 0.0), x, multiply(subtract(exp(minimum(x, 0.0)), 1.0), alpha))
 
 

@@ -12,7 +12,8 @@ Dumoulin & Visin 2016 (arXiv:1603.07285) draw every case; sizes are in shapes.py
 
 from tinygrad_astro import shapes
 from tinygrad_astro.kernels import of
-from tinygrad_astro.ops.activation import FUSED, activated, activation_grad, sum_rows
+from tinygrad_astro.ops.activation import FUSED, activation_grad, sum_rows
+from tinygrad_astro.ops.activation import activation as activate
 from tinygrad_astro.ops.elementwise import one_float_dtype
 from tinygrad_astro.tape import lift, primitive
 
@@ -133,7 +134,7 @@ def _layer(plain, layers, x, w, bias, activation, geometry):
         raise ValueError(f"convolutions fuse the activations {FUSED}, got {activation!r}")
     if bias is None:
         summed = plain(x, w, **geometry)
-        return summed if activation == "linear" else activated(summed, name=activation)
+        return summed if activation == "linear" else activate(summed, name=activation)
     (bias,) = lift([bias])
     channels = geometry["size" if plain is conv_input_grad else "shape"][-1]
     if bias.shape != (channels,):
