@@ -262,20 +262,16 @@ def primitive(*rules, joint=None, keeps=None):
 
 def lift(inputs):
     """Make tensors of arrays and scalars; a scalar takes the dtype of the tensors beside it."""
-    floats = None
-    for x in inputs:
-        if isinstance(x, Tensor) and x.data.dtype.kind == "f":
-            floats = x.data.dtype
-            break
-    made = []
-    for x in inputs:
-        if isinstance(x, Tensor):
-            made.append(x)
-        elif floats is not None and isinstance(x, (float, int, np.number)):
-            made.append(Tensor(np.array(x, bool if x is True or x is False else floats)))
-        else:
-            made.append(Tensor(as_array(float(x) if isinstance(x, np.floating) else x)))
-    return made
+    return [x if isinstance(x, Tensor) else _lifted(x, inputs) for x in inputs]
+
+
+def _lifted(x, inputs):
+    if isinstance(x, (float, int, np.number)):
+        for y in inputs:
+            if isinstance(y, Tensor) and y.data.dtype.kind == "f":
+                dtype = bool if x is True or x is False else y.data.dtype
+                return Tensor(np.array(x, dtype))
+    return Tensor(as_array(float(x) if isinstance(x, np.floating) else x))
 
 
 def _blame_devices(name, inputs, error):
