@@ -15,7 +15,8 @@ def native_dtype(dtype) -> np.dtype:
     """
     if dtype is None:
         raise TypeError("a tensor cannot have dtype None; expected float32, float64, ...")
-    found = np.dtype(dtype).newbyteorder("=")
+    found = np.dtype(dtype)
+    found = found if found.isnative else found.newbyteorder("=")
     if found.kind not in "iub" and not (found.kind == "f" and found.itemsize in (4, 8)):
         raise TypeError(
             f"a tensor cannot have dtype {np.dtype(dtype)}; expected float32, float64, an integer "

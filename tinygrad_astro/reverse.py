@@ -47,9 +47,9 @@ def backward(self: Tensor, gradient=None, create_graph: bool = False) -> None:
 
 def _own(value, taken):
     """Give the gradient an array that no other gradient or caller shares, fit to be scaled."""
-    whole = value.data.flags["C_CONTIGUOUS"] and of(value.data).memory.owns(value.data)
-    if id(value.data) in taken or not whole:
-        value = Tensor(xp(value.data).array(value.data, order="C"))
+    data = value.data
+    if id(data) in taken or not data.flags["C_CONTIGUOUS"] or not of(data).memory.owns(data):
+        value = Tensor(xp(data).array(data, order="C"))
     taken.add(id(value.data))
     return value
 

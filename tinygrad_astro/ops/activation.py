@@ -38,7 +38,8 @@ def _curvature(y, name):
 def activation_grad(g, y, name):
     """g times the slope of the activation, from its output y."""
     kernels = of(g)
-    out, contiguous = kernels.memory.empty(y.shape, y.dtype), kernels.rows.contiguous
+    contiguous = kernels.rows.contiguous
+    out = kernels.memory.empty(y.shape, y.dtype)
     kernels.elementwise.activation_grad(out, contiguous(g), contiguous(y), name)
     return out
 

@@ -23,10 +23,8 @@ def _dense(x, w):
 def _dense_left_grad(g, w):
     """g w', the adjoint of the product in its left factor."""
     kernels = of(g)
-    out, contiguous = (
-        kernels.memory.empty((g.shape[0], w.shape[0]), g.dtype),
-        kernels.rows.contiguous,
-    )
+    contiguous = kernels.rows.contiguous
+    out = kernels.memory.empty((g.shape[0], w.shape[0]), g.dtype)
     kernels.matmul.matmul_left_grad(out, contiguous(g), contiguous(w))
     return out
 
@@ -39,10 +37,8 @@ def _dense_left_grad(g, w):
 def _dense_right_grad(x, g):
     """x' g, the adjoint of the product in its right factor."""
     kernels = of(x)
-    out, contiguous = (
-        kernels.memory.empty((x.shape[1], g.shape[1]), x.dtype),
-        kernels.rows.contiguous,
-    )
+    contiguous = kernels.rows.contiguous
+    out = kernels.memory.empty((x.shape[1], g.shape[1]), x.dtype)
     kernels.matmul.matmul_right_grad(out, contiguous(x), contiguous(g))
     return out
 
@@ -63,10 +59,8 @@ def _dense_layer(x, w, bias, name):
 
 def _product(x, w, bias=None, name="linear"):
     kernels = of(x)
-    out, contiguous = (
-        kernels.memory.empty((x.shape[0], w.shape[1]), x.dtype),
-        kernels.rows.contiguous,
-    )
+    contiguous = kernels.rows.contiguous
+    out = kernels.memory.empty((x.shape[0], w.shape[1]), x.dtype)
     kernels.matmul.matmul(out, contiguous(x), contiguous(w), bias, name)
     return out
 
