@@ -65,7 +65,7 @@ def as_array(data, dtype=None):
         data = data if is_ours(data) else take_over(data)
         if not isinstance(data, np.ndarray):
             return data if dtype is None else data.astype(native_dtype(dtype), copy=False)
-    if np.ma.is_masked(data):
+    if type(data) is not np.ndarray and np.ma.is_masked(data):
         raise TypeError(
             "a masked array would lose its mask here, and masked values would count; give "
             "array.filled(value) as data and ~array.mask as weights or mask"

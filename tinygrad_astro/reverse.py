@@ -3,6 +3,8 @@
 Birth order is a topological order, so there is no recursion and no path is walked twice.
 """
 
+from operator import attrgetter
+
 import numpy as np
 
 from tinygrad_astro import writes
@@ -77,12 +79,10 @@ def reachable(start, stop=()):
     The walk ends at the records in `stop`. The second value tells whether it met something tracked
     other than those, so that gradients must stay on the tape.
     """
-    seen, stack, found, outside = {start}, [start], [], False
+    outside = isinstance(start, Tensor)  # a leaf, which no record led to
+    seen, stack, found = {start}, [] if outside else [start], []
     while stack:
         node = stack.pop()
-        if isinstance(node, Tensor):
-            outside = True
-            continue
         found.append(node)
         if node in stop:
             source = node.inputs[0]
@@ -90,11 +90,13 @@ def reachable(start, stop=()):
             continue
         outside = outside or node.params.get("running", False)
         for x in _inputs(node):
-            source = x.record or (x if x._leaf else None)
-            if source is not None and source not in seen:
+            source = x.record
+            if source is None:
+                outside = outside or x._leaf
+            elif source not in seen:
                 seen.add(source)
                 stack.append(source)
-    found.sort(key=lambda record: record.birth)
+    found.sort(key=attrgetter("birth"))
     return found, outside
 
 

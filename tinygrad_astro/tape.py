@@ -131,11 +131,12 @@ class Record:
         self.op, self.inputs, self.params = op, inputs, params
         self.out = data if op.keeps_out else None
         self.shape, self.dtype = data.shape, data.dtype
-        frame = sys._getframe(2)
-        while id(frame.f_globals) in _ours or _is_ours(frame.f_globals):
-            if frame.f_back is None:
+        outer = sys._getframe(2)
+        while outer is not None:
+            frame = outer
+            if id(frame.f_globals) not in _ours and not _is_ours(frame.f_globals):
                 break
-            frame = frame.f_back
+            outer = frame.f_back
         self.code, self.lasti = frame.f_code, frame.f_lasti
 
     @property
