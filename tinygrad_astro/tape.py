@@ -11,6 +11,7 @@ written in the library's own ops. That is why second derivatives need no extra c
 
 import inspect
 import sys
+from operator import attrgetter
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
@@ -85,10 +86,10 @@ class Tensor:
         __float__: Any
         __int__: Any
 
-    shape = property(lambda self: self.data.shape)
-    dtype = property(lambda self: self.data.dtype)
-    ndim = property(lambda self: self.data.ndim)
-    size = property(lambda self: self.data.size)
+    shape = property(attrgetter("data.shape"))
+    dtype = property(attrgetter("data.dtype"))
+    ndim = property(attrgetter("data.ndim"))
+    size = property(attrgetter("data.size"))
     device = property(lambda self: getattr(self.data, "device", "cpu"), doc='"cpu" or "cuda".')
 
     @property
@@ -192,7 +193,7 @@ class Primitive:
             _blame_devices(self.__name__, inputs, error)
             raise
         out = Tensor(np.asarray(data) if isinstance(data, np.generic) else data)
-        if mode.recording and self.differentiable:
+        if self.differentiable and mode.recording:
             for x in inputs:
                 if x.record is not None or x._leaf:
                     out.record = Record(self, self._save(inputs), params, out.data)
@@ -215,11 +216,12 @@ class Primitive:
         return self.keeps[:count] or (self.keeps_rest,) * count
 
     def _save(self, inputs):
-        saved = []
-        for x, keep in zip(inputs, self.kept(len(inputs)), strict=True):
+        saved = list(inputs)
+        for i, keep in enumerate(self.kept(len(inputs))):
             if keep:
-                x._kept = True
-            saved.append(x if keep or x._leaf else Hollow(x))
+                inputs[i]._kept = True
+            elif not inputs[i]._leaf:
+                saved[i] = Hollow(inputs[i])
         return saved
 
     def pullback(self, record, g):

@@ -78,6 +78,14 @@ def _matmul(out, a, b):
 
 @serial
 def _matmul_left_grad(out, g, b):
+    if g.shape[1] < _NARROW:
+        out[:] = 0
+        for i in range(out.shape[0]):
+            for j in range(g.shape[1]):
+                value = g[i, j]
+                for k in range(out.shape[1]):
+                    out[i, k] += value * b[k, j]
+        return
     for i in range(out.shape[0]):
         for k in range(out.shape[1]):
             total = g.dtype.type(0)
@@ -89,6 +97,13 @@ def _matmul_left_grad(out, g, b):
 @serial
 def _matmul_right_grad(out, a, g):
     out[:] = 0
+    if g.shape[1] < _NARROW:
+        for i in range(a.shape[0]):
+            for j in range(g.shape[1]):
+                value = g[i, j]
+                for k in range(out.shape[0]):
+                    out[k, j] += a[i, k] * value
+        return
     for i in range(a.shape[0]):
         for k in range(out.shape[0]):
             value = a[i, k]
