@@ -5,15 +5,15 @@ from numbers import Integral
 import numpy as np
 
 from tinygrad_astro import bounds
-from tinygrad_astro.arrays import as_array
 from tinygrad_astro.tape import Tensor
+from tinygrad_astro.tensor import tensor
 
 
 def as_labels(y_true):
     """Give `y_true` as a NumPy array of numbers; a tracked Tensor stays what it is."""
     if isinstance(y_true, Tensor):
         return y_true if y_true.requires_grad else y_true.numpy()
-    return as_array(y_true)
+    return tensor(y_true).data
 
 
 def as_data(y_true, purpose):

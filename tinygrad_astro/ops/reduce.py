@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from tinygrad_astro import shapes
-from tinygrad_astro.kernels import of, xp
+from tinygrad_astro.kernels import xp
 from tinygrad_astro.ops.broadcast import reshape, sum
 from tinygrad_astro.ops.comparison import equal, greater, isfinite, not_equal, where
 from tinygrad_astro.ops.elementwise import add, astype, exp, log, multiply, sqrt, square, subtract
@@ -37,9 +37,7 @@ def _sum_over(x, count):
 
 @primitive(lambda u, out, g, shape, count: _sum_over(u, count=count), keeps="")
 def _spread_over(g, shape, count):
-    out = of(g).memory.empty(shape, g.dtype)
-    out[...] = g / g.dtype.type(count)
-    return out
+    return xp(g).full(shape, g / g.dtype.type(count), g.dtype)
 
 
 def sum_over(x, count):
