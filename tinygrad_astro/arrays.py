@@ -15,8 +15,9 @@ def native_dtype(dtype) -> np.dtype:
     """
     if dtype is None:
         raise TypeError("a tensor cannot have dtype None; expected float32, float64, ...")
-    found = np.dtype(dtype).newbyteorder("=")
-    if found.kind not in "iub" and found not in (np.float32, np.float64):
+    found = np.dtype(dtype)
+    found = found if found.isnative else found.newbyteorder("=")
+    if found.kind not in "iub" and not (found.kind == "f" and found.itemsize in (4, 8)):
         raise TypeError(
             f"a tensor cannot have dtype {np.dtype(dtype)}; expected float32, float64, an integer "
             "or bool"
@@ -64,7 +65,7 @@ def as_array(data, dtype=None):
         data = data if is_ours(data) else take_over(data)
         if not isinstance(data, np.ndarray):
             return data if dtype is None else data.astype(native_dtype(dtype), copy=False)
-    if np.ma.is_masked(data):
+    if type(data) is not np.ndarray and np.ma.is_masked(data):
         raise TypeError(
             "a masked array would lose its mask here, and masked values would count; give "
             "array.filled(value) as data and ~array.mask as weights or mask"

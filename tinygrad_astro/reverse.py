@@ -3,6 +3,8 @@
 Birth order is a topological order, so there is no recursion and no path is walked twice.
 """
 
+from operator import attrgetter
+
 import numpy as np
 
 from tinygrad_astro import writes
@@ -47,9 +49,9 @@ def backward(self: Tensor, gradient=None, create_graph: bool = False) -> None:
 
 def _own(value, taken):
     """Give the gradient an array that no other gradient or caller shares, fit to be scaled."""
-    whole = value.data.flags["C_CONTIGUOUS"] and of(value.data).memory.owns(value.data)
-    if id(value.data) in taken or not whole:
-        value = Tensor(xp(value.data).array(value.data, order="C"))
+    data = value.data
+    if id(data) in taken or not data.flags["C_CONTIGUOUS"] or not of(data).memory.owns(data):
+        value = Tensor(xp(data).array(data, order="C"))
     taken.add(id(value.data))
     return value
 
@@ -77,12 +79,10 @@ def reachable(start, stop=()):
     The walk ends at the records in `stop`. The second value tells whether it met something tracked
     other than those, so that gradients must stay on the tape.
     """
-    seen, stack, found, outside = {start}, [start], [], False
+    outside = isinstance(start, Tensor)  # a leaf, which no record led to
+    seen, stack, found = {start}, [] if outside else [start], []
     while stack:
         node = stack.pop()
-        if isinstance(node, Tensor):
-            outside = True
-            continue
         found.append(node)
         if node in stop:
             source = node.inputs[0]
@@ -90,11 +90,13 @@ def reachable(start, stop=()):
             continue
         outside = outside or node.params.get("running", False)
         for x in _inputs(node):
-            source = x.record or (x if x._leaf else None)
-            if source is not None and source not in seen:
+            source = x.record
+            if source is None:
+                outside = outside or x._leaf
+            elif source not in seen:
                 seen.add(source)
                 stack.append(source)
-    found.sort(key=lambda record: record.birth)
+    found.sort(key=attrgetter("birth"))
     return found, outside
 
 

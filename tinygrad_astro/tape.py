@@ -11,6 +11,7 @@ written in the library's own ops. That is why second derivatives need no extra c
 
 import inspect
 import sys
+from operator import attrgetter
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
@@ -85,10 +86,10 @@ class Tensor:
         __float__: Any
         __int__: Any
 
-    shape = property(lambda self: self.data.shape)
-    dtype = property(lambda self: self.data.dtype)
-    ndim = property(lambda self: self.data.ndim)
-    size = property(lambda self: self.data.size)
+    shape = property(attrgetter("data.shape"))
+    dtype = property(attrgetter("data.dtype"))
+    ndim = property(attrgetter("data.ndim"))
+    size = property(attrgetter("data.size"))
     device = property(lambda self: getattr(self.data, "device", "cpu"), doc='"cpu" or "cuda".')
 
     @property
@@ -131,11 +132,12 @@ class Record:
         self.op, self.inputs, self.params = op, inputs, params
         self.out = data if op.keeps_out else None
         self.shape, self.dtype = data.shape, data.dtype
-        frame = sys._getframe(2)
-        while id(frame.f_globals) in _ours or _is_ours(frame.f_globals):
-            if frame.f_back is None:
+        outer = sys._getframe(2)
+        while outer is not None:
+            frame = outer
+            if id(frame.f_globals) not in _ours and not _is_ours(frame.f_globals):
                 break
-            frame = frame.f_back
+            outer = frame.f_back
         self.code, self.lasti = frame.f_code, frame.f_lasti
 
     @property
@@ -191,7 +193,7 @@ class Primitive:
             _blame_devices(self.__name__, inputs, error)
             raise
         out = Tensor(np.asarray(data) if isinstance(data, np.generic) else data)
-        if mode.recording and self.differentiable:
+        if self.differentiable and mode.recording:
             for x in inputs:
                 if x.record is not None or x._leaf:
                     out.record = Record(self, self._save(inputs), params, out.data)
@@ -214,11 +216,12 @@ class Primitive:
         return self.keeps[:count] or (self.keeps_rest,) * count
 
     def _save(self, inputs):
-        saved = []
-        for x, keep in zip(inputs, self.kept(len(inputs)), strict=True):
+        saved = list(inputs)
+        for i, keep in enumerate(self.kept(len(inputs))):
             if keep:
-                x._kept = True
-            saved.append(x if keep or x._leaf else Hollow(x))
+                inputs[i]._kept = True
+            elif not inputs[i]._leaf:
+                saved[i] = Hollow(inputs[i])
         return saved
 
     def pullback(self, record, g):
@@ -262,20 +265,16 @@ def primitive(*rules, joint=None, keeps=None):
 
 def lift(inputs):
     """Make tensors of arrays and scalars; a scalar takes the dtype of the tensors beside it."""
-    floats = None
-    for x in inputs:
-        if isinstance(x, Tensor) and x.data.dtype.kind == "f":
-            floats = x.data.dtype
-            break
-    made = []
-    for x in inputs:
-        if isinstance(x, Tensor):
-            made.append(x)
-        elif floats is not None and isinstance(x, (float, int, np.number)):
-            made.append(Tensor(np.array(x, bool if x is True or x is False else floats)))
-        else:
-            made.append(Tensor(as_array(float(x) if isinstance(x, np.floating) else x)))
-    return made
+    return [x if isinstance(x, Tensor) else _lifted(x, inputs) for x in inputs]
+
+
+def _lifted(x, inputs):
+    if isinstance(x, (float, int, np.number)):
+        for y in inputs:
+            if isinstance(y, Tensor) and y.data.dtype.kind == "f":
+                dtype = bool if x is True or x is False else y.data.dtype
+                return Tensor(np.array(x, dtype))
+    return Tensor(as_array(float(x) if isinstance(x, np.floating) else x))
 
 
 def _blame_devices(name, inputs, error):

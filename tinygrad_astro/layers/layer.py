@@ -100,7 +100,7 @@ class Layer(WeightTree):
             raise RuntimeError(
                 f"{type(self).__name__}.__init__ must call super().__init__(**kwargs) first"
             )
-        if len(args) == 1 and type(args[0]) is Tensor and not kwargs:
+        if len(args) == 1 and not kwargs and type(args[0]) in (Tensor, np.ndarray):
             x = self.as_input(args[0])  # the common case, without looking for nests
             self.ensure_built(x.data.shape if self.built else shape_of(x))
             args = (self._in_own_dtype(x) if self._weights else x,)
@@ -121,11 +121,11 @@ class Layer(WeightTree):
     def as_input(self, x):
         """Turn an input into a float tensor on this layer's device."""
         if isinstance(x, Tensor):
-            return x if x.dtype.kind == "f" else x.astype(self.dtype)
+            return x if x.data.dtype.kind == "f" else x.astype(self.dtype)
         return None if x is None else tensor(x, dtype=self.dtype, device=self._device)
 
     def _in_own_dtype(self, x):
-        return x if x is None or x.dtype == self.dtype else x.astype(self.dtype)
+        return x if x is None or x.data.dtype == self.dtype else x.astype(self.dtype)
 
     def ensure_built(self, *shapes) -> None:
         """Check the input shapes, and build on the first of them if that has not happened yet."""

@@ -262,7 +262,7 @@ def snake_case(name: str) -> str:
 def as_prediction(y_pred) -> Tensor:
     """Give `y_pred` as a floating-point Tensor."""
     y_pred = y_pred if isinstance(y_pred, Tensor) else tensor(y_pred)
-    return y_pred if y_pred.dtype.kind == "f" else y_pred.astype(np.float32)
+    return y_pred if y_pred.data.dtype.kind == "f" else y_pred.astype(np.float32)
 
 
 def hide(values, used, fill):

@@ -66,7 +66,7 @@ class Graph:
             values = [given.get(key) for key in self.inputs]
         else:
             values = leaves(given)
-        if len(values) != len(self.symbols) or any(v is None for v in values):
+        if len(values) != len(self.symbols) or not all([v is not None for v in values]):
             raise ValueError(
                 f"{title} got {len(values)} inputs, expected {len(self.symbols)}: "
                 f"{', '.join(self.input_names)}"
@@ -81,23 +81,24 @@ class Graph:
         ValueError
             If the rank or a fixed size differs.
         """
-        for name, symbol in zip(self.input_names, self.symbols, strict=True):
+        for i, symbol in enumerate(self.symbols):
             got, fixed = bound[id(symbol)].shape, symbol.shape
-            same_rank = len(got) == len(fixed)
-            if not same_rank or any(f not in (None, n) for n, f in zip(got[1:], fixed[1:])):
-                hint = ""
-                if len(got) == len(fixed) - 1:
-                    hint = "; add the missing axis: x[..., None] for channels, x[None] for a batch"
-                raise ValueError(
-                    f"{title} got an input {name!r} of shape {tuple(got)}, expected {fixed} "
-                    f"with any batch size{hint}"
-                )
+            if len(got) == len(fixed) and fits(got[1:], fixed[1:]):
+                continue
+            hint = ""
+            if len(got) == len(fixed) - 1:
+                hint = "; add the missing axis: x[..., None] for channels, x[None] for a batch"
+            raise ValueError(
+                f"{title} got an input {self.input_names[i]!r} of shape {tuple(got)}, expected "
+                f"{fixed} with any batch size{hint}"
+            )
 
     def run(self, bound, training=False):
         """Compute the outputs; each intermediate value is dropped after its last use."""
         values = dict(bound)
-        predicts = not training and not is_recording() and current_precision() != "exact"
-        folds = self._foldable if predicts else {}
+        folds = {}
+        if not training and not is_recording() and current_precision() != "exact":
+            folds = self._foldable
         for node, done in zip(self.nodes, self._done_with, strict=True):
             if node in folds:
                 norm, x = folds[node], values[id(node.args[0])]
@@ -135,6 +136,11 @@ class Graph:
             map_shapes(flat.append, given)
             found.update(zip(map(id, leaves(node.outputs)), flat, strict=True))
         return found
+
+
+def fits(sizes, fixed) -> bool:
+    """Whether sizes are the fixed ones, where these are not None."""
+    return sizes == fixed or all(f in (None, n) for n, f in zip(sizes, fixed, strict=True))
 
 
 def _value(leaf, values):

@@ -37,17 +37,19 @@ def _curvature(y, name):
 )
 def activation_grad(g, y, name):
     """g times the slope of the activation, from its output y."""
-    out = of(g).memory.empty(y.shape, y.dtype)
-    contiguous = of(g).rows.contiguous
-    of(g).elementwise.activation_grad(out, contiguous(g), contiguous(y), name)
+    kernels = of(g)
+    contiguous = kernels.rows.contiguous
+    out = kernels.memory.empty(y.shape, y.dtype)
+    kernels.elementwise.activation_grad(out, contiguous(g), contiguous(y), name)
     return out
 
 
 @primitive(lambda g, out, x, name: activation_grad(g, out, name=name), keeps="out")
 def activation(x, name):
     """f(x), by the name of one that is fused."""
-    out = of(x).memory.empty(x.shape, x.dtype)
-    of(x).elementwise.activation(out, of(x).rows.contiguous(x), name)
+    kernels = of(x)
+    out = kernels.memory.empty(x.shape, x.dtype)
+    kernels.elementwise.activation(out, kernels.rows.contiguous(x), name)
     return out
 
 
@@ -58,16 +60,18 @@ def _bias_activation_rule(g, out, x, bias, name, wanted):
 
 @primitive(joint=_bias_activation_rule, keeps="out")
 def _bias_activation(x, bias, name):
-    out = of(x).memory.empty(x.shape, x.dtype)
-    of(x).elementwise.bias_activation(out, of(x).rows.contiguous(x), bias, name)
+    kernels = of(x)
+    out = kernels.memory.empty(x.shape, x.dtype)
+    kernels.elementwise.bias_activation(out, kernels.rows.contiguous(x), bias, name)
     return out
 
 
 @primitive(lambda u, out, g: _spread_rows(u, shape=g.shape), keeps="")
 def sum_rows(g):
     """Sum over all axes but the last, in one fixed order: the gradient of a bias."""
-    out = of(g).memory.empty(g.shape[-1:], g.dtype)
-    of(g).elementwise.bias_grad(out, of(g).rows.contiguous(g).reshape(-1, g.shape[-1]))
+    kernels = of(g)
+    out = kernels.memory.empty(g.shape[-1:], g.dtype)
+    kernels.elementwise.bias_grad(out, kernels.rows.contiguous(g).reshape(-1, g.shape[-1]))
     return out
 
 

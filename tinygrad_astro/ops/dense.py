@@ -6,19 +6,13 @@ from tinygrad_astro.ops.elementwise import one_float_dtype
 from tinygrad_astro.tape import lift, primitive
 
 
-def _matrices(*arrays):
-    return [of(a).rows.contiguous(a) for a in arrays]
-
-
 @primitive(
     lambda g, out, x, w: _dense_left_grad(g, w),
     lambda g, out, x, w: _dense_right_grad(x, g),
     keeps="x w",
 )
 def _dense(x, w):
-    out = of(x).memory.empty((x.shape[0], w.shape[1]), x.dtype)
-    of(x).matmul.matmul(out, *_matrices(x, w))
-    return out
+    return _product(x, w)
 
 
 @primitive(
@@ -28,8 +22,10 @@ def _dense(x, w):
 )
 def _dense_left_grad(g, w):
     """g w', the adjoint of the product in its left factor."""
-    out = of(g).memory.empty((g.shape[0], w.shape[0]), g.dtype)
-    of(g).matmul.matmul_left_grad(out, *_matrices(g, w))
+    kernels = of(g)
+    contiguous = kernels.rows.contiguous
+    out = kernels.memory.empty((g.shape[0], w.shape[0]), g.dtype)
+    kernels.matmul.matmul_left_grad(out, contiguous(g), contiguous(w))
     return out
 
 
@@ -40,8 +36,10 @@ def _dense_left_grad(g, w):
 )
 def _dense_right_grad(x, g):
     """x' g, the adjoint of the product in its right factor."""
-    out = of(x).memory.empty((x.shape[1], g.shape[1]), x.dtype)
-    of(x).matmul.matmul_right_grad(out, *_matrices(x, g))
+    kernels = of(x)
+    contiguous = kernels.rows.contiguous
+    out = kernels.memory.empty((x.shape[1], g.shape[1]), x.dtype)
+    kernels.matmul.matmul_right_grad(out, contiguous(x), contiguous(g))
     return out
 
 
@@ -56,8 +54,14 @@ def _dense_layer_rule(g, out, x, w, bias, name, wanted):
 
 @primitive(joint=_dense_layer_rule, keeps="x w out")
 def _dense_layer(x, w, bias, name):
-    out = of(x).memory.empty((x.shape[0], w.shape[1]), x.dtype)
-    of(x).matmul.matmul(out, *_matrices(x, w), bias, name)
+    return _product(x, w, bias, name)
+
+
+def _product(x, w, bias=None, name="linear"):
+    kernels = of(x)
+    contiguous = kernels.rows.contiguous
+    out = kernels.memory.empty((x.shape[0], w.shape[1]), x.dtype)
+    kernels.matmul.matmul(out, contiguous(x), contiguous(w), bias, name)
     return out
 
 
@@ -79,15 +83,16 @@ def dense(x, w, bias=None, activation="linear"):
         value per column.
     """
     x, w = one_float_dtype(x, w)
-    if x.ndim != 2 or w.ndim != 2 or x.shape[1] != w.shape[0]:
-        raise ValueError(f"dense got shapes {x.shape} and {w.shape}, expected (M, K) and (K, N)")
+    rows, columns = x.data.shape, w.data.shape
+    if len(rows) != 2 or len(columns) != 2 or rows[1] != columns[0]:
+        raise ValueError(f"dense got shapes {rows} and {columns}, expected (M, K) and (K, N)")
     if bias is None and activation == "linear":
         return _dense(x, w)
     (bias,) = lift([bias])
-    if bias.shape != w.shape[1:] or activation not in FUSED:
+    if bias.data.shape != columns[1:] or activation not in FUSED:
         raise ValueError(
             f"dense got a bias of shape {bias.shape} and the activation {activation!r}, expected "
-            f"{w.shape[1:]} and one of {FUSED}"
+            f"{columns[1:]} and one of {FUSED}"
         )
-    bias = bias if bias.dtype == x.dtype else bias.astype(x.dtype)
+    bias = bias if bias.data.dtype == x.data.dtype else bias.astype(x.dtype)
     return _dense_layer(x, w, bias, name=activation)

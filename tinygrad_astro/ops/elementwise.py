@@ -22,8 +22,11 @@ def _float(x):
 def one_float_dtype(x, y):
     """Give tensors of one floating dtype: that of the first that has one, else float32."""
     x, y = lift([x, y])
-    dtype = next((t.dtype for t in (x, y) if t.dtype.kind == "f"), np.dtype(np.float32))
-    return tuple(t if t.dtype == dtype else astype(t, dtype) for t in (x, y))
+    first, second = x.data.dtype, y.data.dtype
+    if first == second and first.kind == "f":
+        return x, y
+    dtype = next((d for d in (first, second) if d.kind == "f"), np.dtype(np.float32))
+    return tuple(t if t.data.dtype == dtype else astype(t, dtype) for t in (x, y))
 
 
 # ---- arithmetic ----------------------------------------------------------------------------------
@@ -76,8 +79,8 @@ def divide(x, y):
 )
 def _twice_difference(g, x, y):
     """2 g (x - y), the gradient of the square."""
-    two = x.dtype.type(2)
-    return two * g * xp(x).subtract(*paired(x, y))
+    half = g * xp(x).subtract(*paired(x, y))
+    return half + half
 
 
 @primitive(

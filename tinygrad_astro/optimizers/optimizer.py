@@ -158,14 +158,14 @@ class Optimizer:
         found = [(i, g.data, weights[i].data) for i, g in enumerate(grads) if g is not None]
         scales = self._scales([g for _, g, _ in found])
         rate, decay = self.learning_rate, self.weight_decay or 0.0
+        states = [self.state[slot] for slot in self.slots]
         for (i, g, w), scale in zip(found, scales, strict=True):
             g = xp(g).ascontiguousarray(g).reshape(-1)
             if scale is not None:
                 g = g * scale
             elif self.clipvalue:
                 g = xp(g).clip(g, -self.clipvalue, self.clipvalue)
-            slots = [self.state[slot][i].reshape(-1) for slot in self.slots]
-            self.step(w.reshape(-1), g, slots, rate, decay)
+            self.step(w.reshape(-1), g, [state[i].reshape(-1) for state in states], rate, decay)
             written(w)
         live.do(self._count)
 

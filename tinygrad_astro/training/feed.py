@@ -213,8 +213,8 @@ def is_arrays(x) -> bool:
 
 def arrays(part, name):
     """Make native arrays of all leaves; big ones on disk stay there."""
-    if part is None:
-        return None
+    if part is None or isinstance(part, np.ndarray):
+        return as_input(part, name)
     if is_numbers(part):
         part = as_input(part, name)
     return map_leaves(lambda leaf: as_input(leaf, name), part)

@@ -95,8 +95,8 @@ class Objective:
         return self._trained
 
     def names_of(self, model) -> list[str] | None:
-        """Name the outputs of a functional model after the layers they come from."""
-        graph = getattr(model, "graph", None)
+        """Name the outputs of a functional model after their layers; None once they are built."""
+        graph = getattr(model, "graph", None) if self.outputs is None else None
         if graph is None:
             return None
         return [symbol.node.layer.name for symbol in leaves(graph.outputs)]

@@ -55,10 +55,13 @@ def activation_grad(out, g, y, name):
 def bias_grad(out, g):
     """out[c] = sum_m g[m, c], by chunks of rows in float64."""
     step = rows_per_chunk(out.size) * out.size
+    if g.size <= step:
+        _small_bias_grad(out, g.reshape(-1))
+        return
     partial = np.empty((-(-g.size // step), out.size))
     arguments = partial, g.reshape(-1), step
     launch(_bias_grad, _bias_grad_parallel, arguments, len(partial), 1, g.size)
-    out[:] = partial[0] if len(partial) == 1 else partial.sum(axis=0)
+    out[:] = partial.sum(axis=0)
 
 
 @parallel
@@ -135,6 +138,14 @@ def _activation_grad(out, g, y, kind, start, stop):
         slope = kinds(LEAKY_SLOPE if kind == LEAKY_RELU else 1.0)
         for i in range(z.size):
             z[i] = u[i] * slope if v[i] <= zero else u[i]
+
+
+@serial
+def _small_bias_grad(out, g):
+    total = np.empty(out.size)
+    add_columns(total, g)
+    for c in range(out.size):
+        out[c] = total[c]
 
 
 @parallel

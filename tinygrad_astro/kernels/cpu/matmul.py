@@ -5,11 +5,14 @@ matrices in other places, and none of them is ever transposed in memory.
 """
 
 from .conv import conv, conv_input_grad, conv_weight_grad
-from .elementwise import finish
+from .elementwise import KINDS, _bias_activation, finish
 from .target import serial
 
 # Multiply-adds up to which the plain loop is done before the tables of the other way are looked up.
 _SMALL = 1 << 15
+
+# Columns below which a row of the product is too short for a loop of its own.
+_NARROW = 4
 
 _PLAIN = (1, 1), ((0, 0), (0, 0)), (1, 1), 1
 
@@ -24,8 +27,11 @@ def matmul(out, a, b, bias=None, activation="linear"):
     if a.size * b.shape[1] > _SMALL:
         conv(*_images(out, a, b), *_PLAIN, bias, activation)
         return
-    _matmul(out, a, b)
-    finish(out, bias, activation)
+    if bias is None:
+        _matmul(out, a, b)
+        finish(out, bias, activation)
+    else:
+        _biased_matmul(out, a, b, bias, KINDS[activation])
 
 
 def matmul_left_grad(out, g, b):
@@ -45,7 +51,23 @@ def matmul_right_grad(out, a, g):
 
 
 @serial
+def _biased_matmul(out, a, b, bias, kind):
+    """Both in one launch: for a small product that is half of the time."""
+    _matmul(out, a, b)
+    flat = out.reshape(-1)
+    _bias_activation(flat, flat, bias, kind, 0, flat.size)
+
+
+@serial
 def _matmul(out, a, b):
+    if out.shape[1] < _NARROW:
+        for i in range(out.shape[0]):
+            for j in range(out.shape[1]):
+                total = out.dtype.type(0)
+                for k in range(b.shape[0]):
+                    total += a[i, k] * b[k, j]
+                out[i, j] = total
+        return
     for i in range(out.shape[0]):
         out[i] = 0
         for k in range(b.shape[0]):
@@ -56,6 +78,14 @@ def _matmul(out, a, b):
 
 @serial
 def _matmul_left_grad(out, g, b):
+    if g.shape[1] < _NARROW:
+        out[:] = 0
+        for i in range(out.shape[0]):
+            for j in range(g.shape[1]):
+                value = g[i, j]
+                for k in range(out.shape[1]):
+                    out[i, k] += value * b[k, j]
+        return
     for i in range(out.shape[0]):
         for k in range(out.shape[1]):
             total = g.dtype.type(0)
@@ -67,6 +97,13 @@ def _matmul_left_grad(out, g, b):
 @serial
 def _matmul_right_grad(out, a, g):
     out[:] = 0
+    if g.shape[1] < _NARROW:
+        for i in range(a.shape[0]):
+            for j in range(g.shape[1]):
+                value = g[i, j]
+                for k in range(out.shape[0]):
+                    out[k, j] += a[i, k] * value
+        return
     for i in range(a.shape[0]):
         for k in range(out.shape[0]):
             value = a[i, k]
