@@ -33,12 +33,19 @@ def foldable(nodes, outputs) -> dict:
 def _folds(node, reader) -> bool:
     plain = all(isinstance(one.args[0], Symbol) and not one.kwargs for one in (node, reader))
     normalizes = type(reader.layer) is BatchNormalization and not reader.training
-    return plain and normalizes and node.layer.activation is activations.linear
+    return plain and normalizes and node.layer.dtype == reader.layer.dtype
+
+
+def still_plain(conv, norm) -> bool:
+    """Tell whether nothing was put between the two, or in their place, since the model was made."""
+    own = any("call" in vars(layer) for layer in (conv, norm))
+    return conv.activation is activations.linear and not own
 
 
 def convolve_normalized(conv, norm, inputs):
     """Give norm(conv(inputs)), with the norm's moving statistics, in one pass and off the tape."""
     x = conv.as_input(inputs)
+    x = x if x.dtype == conv.dtype else x.astype(conv.dtype)
     for layer, seen in ((conv, x.shape), (norm, conv.compute_output_shape(x.shape))):
         layer.ensure_built(seen)
     factor = ops.power(norm.moving_variance + norm.epsilon, -0.5)

@@ -4,7 +4,7 @@ from tinygrad_astro.kernels.precision import current_precision
 from tinygrad_astro.layers.input import InputLayer
 from tinygrad_astro.layers.structure import leaves, map_leaves
 from tinygrad_astro.layers.symbolic import Symbol, map_shapes
-from tinygrad_astro.models.folding import convolve_normalized, foldable
+from tinygrad_astro.models.folding import convolve_normalized, foldable, still_plain
 from tinygrad_astro.modes import is_recording
 
 
@@ -100,8 +100,9 @@ class Graph:
         if not training and not is_recording() and current_precision() != "exact":
             folds = self._foldable
         for node, done in zip(self.nodes, self._done_with, strict=True):
-            if node in folds:
-                norm, x = folds[node], values[id(node.args[0])]
+            norm = folds.get(node)
+            if norm is not None and still_plain(node.layer, norm.layer):
+                x = values[id(node.args[0])]
                 values[id(norm.outputs)] = convolve_normalized(node.layer, norm.layer, x)
             elif not isinstance(node.outputs, Symbol) or id(node.outputs) not in values:
                 self._call(node, values, training)
