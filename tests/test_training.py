@@ -531,3 +531,19 @@ def test_a_unet_learns_pixels_under_a_mask(rng):
     model.compile(optimizers.Adam(0.03), loss, metrics=["accuracy"])
     history = model.fit(image, labels, batch_size=2, epochs=12, verbose=0).history
     assert history["loss"][-1] < 0.6 * history["loss"][0] and history["accuracy"][-1] > 0.8
+
+
+def test_a_step_gives_the_losses_of_all_outputs(rng):
+    model = models.Model(
+        given := layers.Input((4,)), [layers.Dense(1)(given), layers.Dense(2, name="b")(given)]
+    )
+    model.compile("sgd", ["mse", "mae"], loss_weights=[1.0, 3.0])
+    x = rng.standard_normal((6, 4))
+    y = [rng.standard_normal((6, 1)), rng.standard_normal((6, 2))]
+    first, second = model(x, training=False)
+    expected = np.square(first.numpy() - y[0]).mean(), np.abs(second.numpy() - y[1]).mean()
+    for step in (model.test_on_batch, model.train_on_batch):
+        for _ in range(2 if step == model.test_on_batch else 1):
+            total, *parts = step(x, y)
+            np.testing.assert_allclose(parts, expected, rtol=1e-5)
+            np.testing.assert_allclose(total, expected[0] + 3 * expected[1], rtol=1e-5)

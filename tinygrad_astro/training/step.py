@@ -143,6 +143,7 @@ def train_on_batch(
     if x is None or not batch.size:
         raise ValueError("train_on_batch got no samples: x is empty, expected at least one")
     build(model, batch.x)
+    _forget(objective, return_dict)
     loss, y_pred = train_step(model, objective, batch, class_weight)
     check_step(loss, batch.x)
     return _of_batch(objective, loss, y_pred, batch, return_dict)
@@ -152,6 +153,7 @@ def test_on_batch(model, x, y=None, sample_weight=None, mask=None, return_dict=F
     """Give the loss and metrics of one batch, training nothing; arguments as `train_on_batch`."""
     objective = objective_of(model)
     batch = Batch(*(arrays(p, "batch") for p in (x, y, sample_weight, mask)))
+    _forget(objective, return_dict)
     loss, y_pred = test_step(model, objective, batch)
     return _of_batch(objective, loss, y_pred, batch, return_dict)
 
@@ -163,10 +165,15 @@ def predict_on_batch(model, x):
     return map_leaves(lambda leaf: np.array(leaf.numpy()), y_pred)
 
 
+def _forget(objective, return_dict):
+    """Start the means anew: the step itself adds the losses of single outputs to theirs."""
+    if objective.has_metrics or return_dict:
+        objective.reset()
+
+
 def _of_batch(objective, loss, y_pred, batch, return_dict):
     if not objective.has_metrics and not return_dict:
         return loss
-    objective.reset()
     objective.update(loss, batch.y, y_pred, batch.sample_weight, batch.mask)
     logs = objective.results()
     return logs if return_dict else flat(logs)
