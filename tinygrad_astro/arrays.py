@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from tinygrad_astro.kernels.trace import Traced
+
 _CUDA = 2  # DLPack's number of that device
 
 
@@ -26,8 +28,12 @@ def native_dtype(dtype) -> np.dtype:
 
 
 def is_ours(array) -> bool:
-    """Tell whether it is a raw array of ours on the card."""
-    return hasattr(array, "copy_to_host") and getattr(array, "device", None) == "cuda"
+    """Tell whether it is a raw array of ours: on the card, or of a step that is recorded."""
+    return (
+        isinstance(array, Traced)
+        or hasattr(array, "copy_to_host")
+        and getattr(array, "device", None) == "cuda"
+    )
 
 
 def take_over(exporter):
@@ -61,7 +67,7 @@ def as_array(data, dtype=None):
     Half precision becomes float32, and long double float64: what the kernels compute in.
     """
     foreign = hasattr(data, "__dlpack__") or hasattr(data, "__cuda_array_interface__")
-    if foreign and not isinstance(data, (np.ndarray, np.generic)):
+    if isinstance(data, Traced) or (foreign and not isinstance(data, (np.ndarray, np.generic))):
         data = data if is_ours(data) else take_over(data)
         if not isinstance(data, np.ndarray):
             return data if dtype is None else data.astype(native_dtype(dtype), copy=False)

@@ -3,12 +3,15 @@
 import numpy as np
 
 from tinygrad_astro.kernels import cpu, live
+from tinygrad_astro.kernels.trace import Program, Traced
 
 
 def of(array):
     """Give the folder of kernels for the device that `array` lives on."""
     if isinstance(array, np.ndarray):
         return cpu
+    if isinstance(array, Traced):
+        return array.program.kernels
     if getattr(array, "device", None) == "cuda":
         from tinygrad_astro.kernels import cuda
 
@@ -23,7 +26,8 @@ def on(device):
 
         return cuda
     if device == "cpu":
-        return cpu
+        recorded = live.store()
+        return recorded.kernels if isinstance(recorded, Program) else cpu
     raise ValueError(f'device={device!r}: expected "cpu" or "cuda"')
 
 
@@ -47,6 +51,8 @@ def xp(array):
     """Give the array namespace (elementwise, reductions, layout) of the device of `array`."""
     if isinstance(array, np.ndarray):
         return np
+    if isinstance(array, Traced):
+        return array.program.numpy
     if getattr(array, "device", None) == "cuda":
         from tinygrad_astro.kernels.cuda import namespace
 

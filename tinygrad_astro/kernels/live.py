@@ -30,8 +30,8 @@ class NotRepeatable(RuntimeError):
 def refuse(what):
     """Tell what cannot become a part of a graph."""
     raise NotRepeatable(
-        f"{what} inside a function that is recorded as a CUDA graph: a replay would not repeat it; "
-        "do it before or after, outside of the graph"
+        f"{what} inside a function that is recorded: a replay would not repeat it; do it before or "
+        "after, outside of the recording"
     )
 
 
@@ -100,7 +100,7 @@ class Recording:
     Parameters
     ----------
     store : object, optional
-        Where kernels find the numbers.
+        Where kernels find the numbers on the card; the program on the CPU.
     suspended : callable, optional
         Gives the context in which work is done at once, and kept out of the graph.
     """
@@ -155,6 +155,11 @@ _here = _Here()
 def is_recording() -> bool:
     """Whether this thread is recording a step."""
     return _here.recording is not None
+
+
+def store():
+    """Give what this thread's recording is kept in, None outside of one."""
+    return None if _here.recording is None else _here.recording.store
 
 
 def number(compute, key=None):

@@ -62,10 +62,10 @@ class Cells(NamedTuple):
 def as_labels(y_true):
     """Give `y_true` as a NumPy array of numbers; a tracked Tensor stays what it is.
 
-    So does one on the card while a step is recorded, whose labels cannot be looked at.
+    So does one whose labels cannot be looked at, as a step is being recorded.
     """
     if isinstance(y_true, Tensor):
-        recorded = y_true.device == "cuda" and live.is_recording()
+        recorded = live.is_recording() and not isinstance(y_true.data, np.ndarray)
         return y_true if y_true.requires_grad or recorded else y_true.numpy()
     return tensor(y_true).data
 

@@ -1,20 +1,29 @@
-"""Whole steps of training recorded as CUDA graphs, one per shape of batch.
+"""Whole steps of training recorded, one per shape of batch: CUDA graphs, or programs on the CPU.
 
 What a batch brings (inputs, labels, weights, the divisor of a mean) is checked and encoded on the
-host as ever, and copied to where its graph reads it; rates, counts and seeds follow through
+host as ever, and copied to where the recording reads it; rates, counts and seeds follow through
 `kernels.live`. So a replay is the step, with the same checks and the same random numbers.
+
+On the CPU only small steps gain from it, and what Python does on the way might be a user's: there,
+"auto" records steps of the library's own parts that need little memory, and leaves others alone.
 
 A recording is kept as long as it would come out the same: the same memory of weights, the same
 layers frozen, the same numbers in the attributes of layers, losses and optimizer. Recording moves
 nothing, so where it fails the step can still be made kernel by kernel.
 """
 
+import types
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from tinygrad_astro.kernels import live, moved
 from tinygrad_astro.kernels.precision import current_precision
+from tinygrad_astro.kernels.trace import Program, Traced
+from tinygrad_astro.kernels.trace import Recorded as RecordedOnCPU
 from tinygrad_astro.layers.structure import leaves, map_leaves
 from tinygrad_astro.losses.labels import Cells
 from tinygrad_astro.modes import mode
@@ -26,17 +35,19 @@ from tinygrad_astro.training.objective import Objective
 
 MOST = 16  # recordings of one model: batches of ever new shapes run kernel by kernel
 PLAIN = (int, float, bool, str, type(None))
+# Bytes of a step on the CPU up to which "auto" records it: calls take long beside its kernels.
+SMALL = 16 << 20
 # What training itself sets on a model and on an optimizer, and no recorded kernel reads.
 OF_MODEL = {"history", "stop_training", "objective", "optimizer", "loss", "metadata"}
 OF_OPTIMIZER = {"_iterations", "_learning_rate", "_weights", "state"}
 
 
 def can_be_recorded(model, objective: Objective) -> bool:
-    """Tell whether a step would run on the card, and nobody looks at its values on the way."""
-    if getattr(model, "_device", "cpu") != "cuda" or mode.anomaly or not mode.recording:
+    """Tell whether a step runs on one device, and nobody looks at its values on the way."""
+    if mode.anomaly or not mode.recording:
         return False
-    weights = objective.weights_of(model)
-    return bool(weights) and all(w.device == "cuda" and w.grad is None for w in weights)
+    weights, device = objective.weights_of(model), getattr(model, "_device", "cpu")
+    return bool(weights) and all(w.device == device and w.grad is None for w in weights)
 
 
 @dataclass
@@ -105,6 +116,8 @@ class RecordedSteps:
             self.entries[key] = Entry(y_pred)
             self.layers = [model, *model.sublayers()]
             self.state = self.look()
+            auto = self.objective.jit_compile == "auto"
+            self.prevented = auto and not on_card(model) and not all(map(is_ours, self.state))
             return loss, y_pred
         cells = self.objective.cells(entry.likes, batch, class_weight)
         try:
@@ -131,9 +144,6 @@ class RecordedSteps:
 
     def record(self, model, entry, x, cells, arrays):
         """Record the whole step: from the arrays of a batch to the losses and the outputs."""
-        from tinygrad_astro.kernels.cuda.blocks import Pool
-        from tinygrad_astro.kernels.cuda.driver import card
-        from tinygrad_astro.kernels.cuda.graph import Recorded
 
         def divisor(i):
             return None if entry.totals[i] is None else live.number(lambda: entry.totals[i])
@@ -152,12 +162,26 @@ class RecordedSteps:
             losses = learn(model, self.objective, placed, y_pred)
             return [losses.data, *(leaf.data for leaf in leaves(y_pred))]
 
-        self.pool = self.pool or Pool(card().allocate)
         try:
-            return Recorded(whole, [moved(a, "cuda") for a in arrays], self.pool)
+            return self.on_card(whole, arrays) if on_card(model) else self.on_cpu(whole, arrays)
         finally:
             for weight in self.objective.weights_of(model):
                 weight.grad = None
+
+    def on_card(self, whole, arrays):
+        """Record a CUDA graph."""
+        from tinygrad_astro.kernels.cuda.blocks import Pool
+        from tinygrad_astro.kernels.cuda.driver import card
+        from tinygrad_astro.kernels.cuda.graph import Recorded
+
+        self.pool = self.pool or Pool(card().allocate)
+        return Recorded(whole, [moved(a, "cuda") for a in arrays], self.pool)
+
+    def on_cpu(self, whole, arrays):
+        """Record the calls of kernels and NumPy."""
+        program = Program(SMALL) if self.objective.jit_compile == "auto" else Program()
+        with traced_weights(self.layers, self.objective.optimizer, program):
+            return RecordedOnCPU(whole, arrays, program)
 
     def prevent(self, model, error):
         """Raise what prevented a recording, or say it once, where steps may run without one."""
@@ -165,6 +189,8 @@ class RecordedSteps:
             raise error
         self.forget()
         self.prevented = True
+        if not on_card(model):
+            return
         warnings.warn(
             f"the steps of {model.title} run kernel by kernel, not recorded as a CUDA graph, which "
             f"failed: {type(error).__name__}: {error}. This changes the speed alone; "
@@ -193,6 +219,40 @@ class RecordedSteps:
         return found
 
 
+def on_card(model) -> bool:
+    """Whether the weights of a model are on the card."""
+    return getattr(model, "_device", "cpu") == "cuda"
+
+
+@contextmanager
+def traced_weights(layers, optimizer, program):
+    """Let a program see weights and slots as arrays that it reads and writes."""
+    tensors = {id(w.tensor): w.tensor for layer in layers for w in layer._weights}.values()
+    before = [t.data for t in tensors], dict(optimizer.state)
+    for t in tensors:
+        t.data = Traced(t.data, program)
+    for name, slots in optimizer.state.items():
+        optimizer.state[name] = [Traced(slot, program) for slot in slots]
+    try:
+        yield
+    finally:
+        for t, data in zip(tensors, before[0], strict=True):
+            t.data = data
+        optimizer.state.update(before[1])
+
+
+def is_ours(thing) -> bool:
+    """Whether what a step is made of is plain data, or a part of the library."""
+    if isinstance(thing, (*PLAIN, np.ndarray, np.generic)):
+        return True
+    if isinstance(thing, (tuple, list, set)):
+        return all(map(is_ours, thing))
+    if isinstance(thing, dict):
+        return all(map(is_ours, thing.values()))
+    kind = thing if isinstance(thing, (type, types.FunctionType)) else type(thing)
+    return kind.__module__.partition(".")[0] in ("tinygrad_astro", "numpy", "builtins")
+
+
 def same(now, before) -> bool:
     """Compare two looks: plain values by their value, all else by being the same object."""
     return len(now) == len(before) and all(
@@ -214,7 +274,7 @@ def kind(part):
         found = [kind(value) for value in part]
         return UNKNOWN if any(one is UNKNOWN for one in found) else (type(part), *found)
     if hasattr(part, "shape") and hasattr(part, "dtype"):
-        return tuple(part.shape), str(part.dtype)
+        return tuple(part.shape), part.dtype
     return UNKNOWN
 
 
