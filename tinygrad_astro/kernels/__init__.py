@@ -42,6 +42,8 @@ def limits(indices):
     """Give the least and the largest of some integers, asking the card where nobody knows."""
     if isinstance(indices, np.ndarray):
         return int(indices.min()), int(indices.max())
+    if isinstance(indices, Traced):
+        return indices.limits()
     from tinygrad_astro.kernels.cuda import indexing
 
     return indexing.limits(indices)

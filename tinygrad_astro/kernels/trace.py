@@ -27,10 +27,16 @@ SHAPES = {np.shape, np.ndim, np.size, np.result_type}
 
 
 class Lease:
-    """Memory lent to one array and its views: when the last of them goes, others may have it."""
+    """Memory lent to one array and its views: when the last of them goes, others may have it.
+
+    Attributes
+    ----------
+    limits : (int, int) or None
+        What its integers lie between, where the kernel that writes them says so.
+    """
 
     def __init__(self, block, free):
-        self.block, self.free = block, free
+        self.block, self.free, self.limits = block, free, None
 
     def __del__(self):
         self.free.setdefault(self.block.size, []).append(self.block)
@@ -90,6 +96,12 @@ class Traced(NDArrayOperatorsMixin):
     def __len__(self):
         return len(self.value)
 
+    def limits(self):
+        """Give the least and the largest of some integers, which must be known beforehand."""
+        if self.lease is None or self.lease.limits is None:
+            self._asked()
+        return self.lease.limits
+
     def _asked(self, *_, **__):
         live.refuse("the value of an array was asked for")
 
@@ -103,12 +115,17 @@ class Program:
     ----------
     limit : float
         Bytes that it may take.
+
+    Attributes
+    ----------
+    taken : int
+        Bytes that it has taken.
     """
 
     def __init__(self, limit=math.inf):
         self.lines: list[tuple] = []
         self.free: dict[int, list] = {}
-        self.left = limit
+        self.limit, self.taken = limit, 0
         self.kernels, self.numpy = Kernels(self), Namespace(self, np)
 
     def run(self) -> None:
@@ -123,6 +140,8 @@ class Program:
         target = target[0] if isinstance(target, tuple) else target
         if not isinstance(target, Traced):
             live.refuse(f"{function.__name__} wrote to an array that is not a part of the step")
+        if target.lease is not None:
+            target.lease.limits = None
         given, named = bare(args), bare(kwargs)
         if found([args, kwargs], live.Live):
             self.lines.append((Late(function), given, named))
@@ -159,7 +178,11 @@ class Program:
             return args[0].owns
         if function in GIVING:
             return self.call(function, args, {})
-        return self.write(function, args, {})
+        self.write(function, args, {})
+        if function is cpu.pool.argmax_windows:
+            out, x = args[:2]
+            out.lease.limits = 0, max(0, x.shape[1] * x.shape[2] - 1)
+        return None
 
     def empty(self, shape, dtype, like=None):
         """Give an array on memory that no living one uses, laid out like another one."""
@@ -168,8 +191,8 @@ class Program:
         size = max(1, math.prod(shape) * np.dtype(dtype).itemsize)
         blocks = self.free.get(size)
         if not blocks:
-            self.left -= size
-            if self.left < 0:
+            self.taken += size
+            if self.taken > self.limit:
                 live.refuse("more memory than a recorded step on the CPU may take")
         block = blocks.pop() if blocks else cpu.memory.empty((size,), np.uint8)
         block[:] = 0  # what a line may take for an index while shapes are found

@@ -12,6 +12,7 @@ layers frozen, the same numbers in the attributes of layers, losses and optimize
 nothing, so where it fails the step can still be made kernel by kernel.
 """
 
+import math
 import types
 import warnings
 from contextlib import contextmanager
@@ -35,8 +36,9 @@ from tinygrad_astro.training.objective import Objective
 
 MOST = 16  # recordings of one model: batches of ever new shapes run kernel by kernel
 PLAIN = (int, float, bool, str, type(None))
-# Bytes of a step on the CPU up to which "auto" records it: calls take long beside its kernels.
-SMALL = 16 << 20
+# Bytes that "auto" spends on a model's recordings on the CPU: the calls of a step that needs more
+# take below 5 % of its time.
+SMALL = 64 << 20
 # What training itself sets on a model and on an optimizer, and no recorded kernel reads.
 OF_MODEL = {"history", "stop_training", "objective", "optimizer", "loss", "metadata"}
 OF_OPTIMIZER = {"_iterations", "_learning_rate", "_weights", "state"}
@@ -76,6 +78,8 @@ class Entry:
         Shapes and dtypes that it was recorded for.
     totals : list
         What the losses of the batch at hand are divided by.
+    alone : bool
+        Whether these steps could not be recorded, and run kernel by kernel.
     """
 
     def __init__(self, y_pred):
@@ -83,6 +87,7 @@ class Entry:
         self.graph: Any = None
         self.kinds: list = []
         self.totals: list = []
+        self.alone = False
 
 
 class RecordedSteps:
@@ -101,6 +106,10 @@ class RecordedSteps:
         self.pool: Any = None
         self.prevented = False
 
+    def __reduce__(self):
+        """Leave the recordings behind where a model is copied or sent elsewhere."""
+        return RecordedSteps, (self.objective,)
+
     def step(self, model, batch: Batch, class_weight=None):
         """Make one step, replayed if one of its kind was recorded; give (loss, outputs)."""
         key = tuple(kind(part) for part in batch)
@@ -109,21 +118,21 @@ class RecordedSteps:
         if not same(self.look(), self.state):
             self.forget()
         entry = self.entries.get(key)
-        if entry is None and len(self.entries) == MOST:
+        if len(self.entries) == MOST if entry is None else entry.alone:
             return eager_step(model, self.objective, batch, class_weight)
         if entry is None:
             loss, y_pred = eager_step(model, self.objective, batch, class_weight)
             self.entries[key] = Entry(y_pred)
             self.layers = [model, *model.sublayers()]
             self.state = self.look()
-            auto = self.objective.jit_compile == "auto"
-            self.prevented = auto and not on_card(model) and not all(map(is_ours, self.state))
+            if self.objective.jit_compile == "auto" and not on_card(model):
+                self.prevented = not all(map(is_ours, [*self.layers, *self.state]))
             return loss, y_pred
         cells = self.objective.cells(entry.likes, batch, class_weight)
         try:
             arrays = self.ready(model, entry, batch, cells)
         except Exception as error:
-            self.prevent(model, error)
+            self.prevent(model, entry, error)
             return eager_step(model, self.objective, batch, class_weight)
         losses, *outputs = [Tensor(a) for a in entry.graph(*arrays)]
         given = iter(outputs)
@@ -179,18 +188,21 @@ class RecordedSteps:
 
     def on_cpu(self, whole, arrays):
         """Record the calls of kernels and NumPy."""
-        program = Program(SMALL) if self.objective.jit_compile == "auto" else Program()
+        taken = sum(e.graph.program.taken for e in self.entries.values() if e.graph is not None)
+        limit = SMALL - taken if self.objective.jit_compile == "auto" else math.inf
+        program = Program(limit)
         with traced_weights(self.layers, self.objective.optimizer, program):
             return RecordedOnCPU(whole, arrays, program)
 
-    def prevent(self, model, error):
+    def prevent(self, model, entry, error):
         """Raise what prevented a recording, or say it once, where steps may run without one."""
         if self.objective.jit_compile is True:
             raise error
+        if not on_card(model):
+            entry.alone = True
+            return
         self.forget()
         self.prevented = True
-        if not on_card(model):
-            return
         warnings.warn(
             f"the steps of {model.title} run kernel by kernel, not recorded as a CUDA graph, which "
             f"failed: {type(error).__name__}: {error}. This changes the speed alone; "
@@ -210,7 +222,7 @@ class RecordedSteps:
         found = [current_precision(), optimizer]
         found += [v for name, v in vars(optimizer).items() if name not in OF_OPTIMIZER]
         for output in self.objective.outputs or []:
-            found += getattr(output.loss, "__dict__", {}).values()
+            found += [output.loss, *getattr(output.loss, "__dict__", {}).values()]
         for i, layer in enumerate(self.layers):  # the model comes first
             found += [v for name, v in vars(layer).items() if i or name not in OF_MODEL]
         for layer in self.layers:
@@ -249,6 +261,8 @@ def is_ours(thing) -> bool:
         return all(map(is_ours, thing))
     if isinstance(thing, dict):
         return all(map(is_ours, thing.values()))
+    if isinstance(thing, types.MethodType):
+        return is_ours(thing.__func__) and is_ours(thing.__self__)
     kind = thing if isinstance(thing, (type, types.FunctionType)) else type(thing)
     return kind.__module__.partition(".")[0] in ("tinygrad_astro", "numpy", "builtins")
 
