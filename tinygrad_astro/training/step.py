@@ -68,11 +68,13 @@ def compile(  # noqa: A001  (Keras's name)
     weighted_metrics : list, or a list or dict of lists, one per output
         Metrics that see sample weights too.
     jit_compile : bool or "auto"
-        Whether a step on cuda is recorded as a whole (forward, loss, backward, optimizer), once per
-        shape of batch, and replayed from then on with one launch: a small network's step is mostly
-        launches otherwise. "auto": yes, unless the step does what a graph cannot repeat; then it
-        runs kernel by kernel, and a warning says once what prevented it. True: that is an error.
-        False: never. On the CPU kernels are compiled in any case, and this changes nothing.
+        Whether a step is recorded as a whole (forward, loss, backward, optimizer), once per shape
+        of batch, and repeated from then on: as a CUDA graph on cuda, without the tape on the CPU. A
+        small network's step is mostly calls otherwise. "auto": yes, unless the step does what a
+        recording cannot repeat; then it runs kernel by kernel, and on cuda a warning says once what
+        prevented it. On the CPU it records only small steps (64 MiB), and none with layers, losses
+        or functions of your own, whose Python might do another thing at each step. True: all
+        steps, and what cannot be recorded is an error. False: never.
 
     Raises
     ------
