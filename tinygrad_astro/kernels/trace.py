@@ -11,6 +11,7 @@ a recording. Who asks for a value (`float`, `if`, `np.asarray`) gets `live.NotRe
 
 import math
 import types
+from functools import partial
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
@@ -170,15 +171,15 @@ class Program:
             self.write(Copied(function), (made, *args), kwargs)
         return made
 
-    def kernel(self, function, *args):
+    def kernel(self, function, *args, **kwargs):
         """Add the line of a kernel; give what it would give."""
         if function is cpu.memory.empty:
             return self.empty(*args)
         if function is cpu.memory.owns:
             return args[0].owns
         if function in GIVING:
-            return self.call(function, args, {})
-        self.write(function, args, {})
+            return self.call(function, args, kwargs)
+        self.write(function, args, kwargs)
         if function is cpu.pool.argmax_windows:
             out, x = args[:2]
             out.lease.limits = 0, max(0, x.shape[1] * x.shape[2] - 1)
@@ -241,7 +242,7 @@ class Module:
         there = getattr(self._module, name)
         if not isinstance(there, types.FunctionType):
             return there
-        return lambda *args: self._program.kernel(there, *args)
+        return partial(self._program.kernel, there)
 
 
 class Namespace:
