@@ -1,11 +1,14 @@
 """The graph of a functional model: read off its symbols, run on tensors, or run on shapes alone."""
 
+from contextlib import nullcontext
+
 from tinygrad_astro.kernels.precision import current_precision
 from tinygrad_astro.layers.input import InputLayer
 from tinygrad_astro.layers.structure import leaves, map_leaves
 from tinygrad_astro.layers.symbolic import Symbol, map_shapes
 from tinygrad_astro.models.folding import convolve_normalized, foldable, still_plain
 from tinygrad_astro.modes import is_recording
+from tinygrad_astro.ops.ahead import moments_wanted
 
 
 class Graph:
@@ -96,12 +99,14 @@ class Graph:
     def run(self, bound, training=False):
         """Compute the outputs; each intermediate value is dropped after its last use."""
         values = dict(bound)
-        folds = {}
-        if not training and not is_recording() and current_precision() != "exact":
-            folds = self._foldable
+        folds = self._foldable if current_precision() != "exact" else {}
         for node, done in zip(self.nodes, self._done_with, strict=True):
             norm = folds.get(node)
-            if norm is not None and still_plain(node.layer, norm.layer):
+            if norm is not None and training:
+                learns = norm.layer.trainable and norm.training is None
+                with moments_wanted() if learns else nullcontext():
+                    self._call(node, values, training)
+            elif norm is not None and not is_recording() and still_plain(node.layer, norm.layer):
                 x = values[id(node.args[0])]
                 values[id(norm.outputs)] = convolve_normalized(node.layer, norm.layer, x)
             elif not isinstance(node.outputs, Symbol) or id(node.outputs) not in values:

@@ -12,6 +12,7 @@ Dumoulin & Visin 2016 (arXiv:1603.07285) draw every case; sizes are in shapes.py
 
 from tinygrad_astro import shapes
 from tinygrad_astro.kernels import of
+from tinygrad_astro.ops import ahead
 from tinygrad_astro.ops.activation import FUSED, activation_grad, sum_rows
 from tinygrad_astro.ops.activation import activation as activate
 from tinygrad_astro.ops.elementwise import one_float_dtype
@@ -46,7 +47,8 @@ def conv_valid(x, w, *, shape, strides, pads, dilation, groups):
     """The convolution with all geometry in numbers; `conv` checks and calls it."""
     out = of(x).memory.empty(shape, x.dtype)
     geometry = _geometry(strides, pads, dilation, groups)
-    of(x).conv.conv(_as_image(out), _as_image(x), _as_kernel(w), *geometry)
+    arrays = _as_image(out), _as_image(x), _as_kernel(w)
+    of(x).conv.conv(*arrays, *geometry, moments=ahead.room(out))
     return out
 
 
@@ -96,7 +98,8 @@ def _conv_layer(x, w, bias, *, name, shape, strides, pads, dilation, groups):
     """activation(conv(x, w) + bias)."""
     out = of(x).memory.empty(shape, x.dtype)
     geometry = *_geometry(strides, pads, dilation, groups), bias, name
-    of(x).conv.conv(_as_image(out), _as_image(x), _as_kernel(w), *geometry)
+    arrays = _as_image(out), _as_image(x), _as_kernel(w)
+    of(x).conv.conv(*arrays, *geometry, moments=ahead.room(out))
     return out
 
 

@@ -27,15 +27,22 @@ def _geometry(window, strides, pads):
     return window, strides, pads
 
 
+def _argmax(x, shape, window, strides, pads):
+    """Find the maxima of all windows: where they are, and the values there."""
+    indices, values = (of(x).memory.empty(shape, kind) for kind in (np.int64, x.dtype))
+    images = _as_image(indices), _as_image(x)
+    plain = _geometry(window, strides, pads)
+    of(x).pool.argmax_windows(*images, *plain, values=_as_image(values))
+    return indices, values
+
+
 @primitive()
 def argmax_windows(x, shape, window, strides, pads):
     """Index into the flattened image of the first maximum in each window; NaN wins, padding never.
 
     No gradient.
     """
-    indices = of(x).memory.empty(shape, np.int64)
-    of(x).pool.argmax_windows(_as_image(indices), _as_image(x), *_geometry(window, strides, pads))
-    return indices
+    return _argmax(x, shape, window, strides, pads)[0]
 
 
 @primitive()
@@ -46,7 +53,17 @@ def _max_windows(x, shape, window, strides, pads):
     return out
 
 
-@primitive(lambda g, out, x, indices: put_windows(g, indices, size=x.shape), None, keeps="indices")
+def _put_rule(g, out, x, indices, **_):
+    return put_windows(g, indices, size=x.shape)
+
+
+@primitive(_put_rule, None, keeps="indices")
+def _taken(x, indices, *, values):
+    """take_windows where the values were found with the indices."""
+    return values
+
+
+@primitive(_put_rule, None, keeps="indices")
 def take_windows(x, indices):
     """out[n,i,j,c] = x[n, indices[n,i,j,c], c], with positions flattened."""
     out = of(x).memory.empty(indices.shape, x.dtype)
@@ -119,8 +136,9 @@ def max_pool(inputs, pool_size, strides=None, padding="valid", return_indices=Fa
     x, geometry = _prepare(inputs, pool_size, strides, padding)
     if not return_indices and not is_recording():
         return _max_windows(x, **geometry)
-    indices = argmax_windows(x.detach(), **geometry)
-    out = take_windows(x, indices)
+    indices, values = _argmax(x.data, **geometry)
+    indices = Tensor(indices)
+    out = _taken(x, indices, values=values)
     return (out, indices) if return_indices else out
 
 

@@ -15,7 +15,7 @@ first. There are these algorithms, and conv_choice.py chooses between the first 
 import numpy as np
 
 from ..precision import current_precision
-from . import conv_depthwise, conv_narrow, conv_tables, winograd_tables
+from . import conv_depthwise, conv_narrow, conv_tables, norm, winograd_tables
 from .conv_choice import scheme_for
 from .conv_direct import walk
 from .conv_weights import walk_weights
@@ -70,18 +70,19 @@ _FORWARD = conv_tables.describe_forward, conv_tables.forward, winograd_tables.fo
 _INPUT_GRAD = conv_tables.describe_input_grad, conv_tables.input_grad, winograd_tables.input_grad
 
 
-def _sum_windows(way, out, source, w, geometry, bias, activation, scale):
+def _sum_windows(way, out, source, w, geometry, bias, activation, scale, moments=None):
+    """Compute a walk; tell whether `moments` were filled on the way."""
     describe, sums, tiles = way
     (strides, pads, _, groups), lanes = geometry, _lanes(source)
     geometry = *geometry, lanes
     if _is_empty(out, source, w):
         finish(out, bias, activation)
-        return
+        return False
     if _is_depthwise(source, out, groups):
         tables = sums(source.shape, w.shape, out.shape, *geometry)
         conv_depthwise.depthwise(out, source, w if scale is None else w * scale, tables, lanes)
         finish(out, bias, activation)
-        return
+        return False
     out, source = _as_line(strides, pads, w.shape, out, source)
     shapes, floor = (source.shape, w.shape, out.shape), FLOORS.get(activation, -np.inf)
     scheme = _scheme(describe, source.dtype, shapes, *geometry)
@@ -89,17 +90,25 @@ def _sum_windows(way, out, source, w, geometry, bias, activation, scale):
         walk(out, source, w, sums(*shapes, *geometry), scale, bias, floor)
     else:
         tables = tiles(*shapes, strides, pads, scheme, lanes, get_num_threads())
-        winograd(out, source, w, tables, scale, bias, floor)
+        moments = moments if activation in FLOORS else None
+        winograd(out, source, w, tables, scale, bias, floor, moments)
     if activation not in FLOORS:
         finish(out, None, activation)
+    return scheme is not None and moments is not None
 
 
 def conv(
-    out, x, w, strides, pads, dilation, groups, bias=None, activation="linear", scale=None
+    out, x, w, strides, pads, dilation, groups, bias=None, activation="linear", scale=None,
+    moments=None,
 ):  # fmt: skip
-    """out[n,p,q,k] = f(bias[k] + scale[k] sum_abc x[n, p sh + a dh - top, ..., c] w[a,b,c,k])."""
+    """out[n,p,q,k] = f(bias[k] + scale[k] sum_abc x[n, p sh + a dh - top, ..., c] w[a,b,c,k]).
+
+    `moments` are two arrays for the mean and the variance of out[..., k].
+    """
     geometry = strides, pads, dilation, groups
-    _sum_windows(_FORWARD, out, x, w, geometry, bias, activation, scale)
+    done = _sum_windows(_FORWARD, out, x, w, geometry, bias, activation, scale, moments)
+    if moments is not None and not done:
+        norm.moments(*moments, out.reshape(-1, out.shape[3]))
 
 
 def conv_input_grad(out, g, w, strides, pads, dilation, groups, bias=None, activation="linear"):

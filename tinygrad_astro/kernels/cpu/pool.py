@@ -13,12 +13,14 @@ from .simd import choose, lanes, load, store
 from .target import inline, parallel, serial
 
 
-def argmax_windows(out, x, size, strides, pads):
+def argmax_windows(out, x, size, strides, pads, values=None):
     """out[n,i,j,c] = p W + q of the largest x[n,p,q,c] in window i, j; each thread owns pixels.
 
     The first of equal values in row-major order; the first NaN before any number; padding never.
+    The largest themselves go to `values`.
     """
-    arguments = out, x, *size, *strides, pads[0][0], pads[1][0]
+    values = np.empty(out.shape, x.dtype) if values is None else values
+    arguments = out, values, x, *size, *strides, pads[0][0], pads[1][0]
     _launch_pixels(_argmax_windows, _argmax_windows_parallel, arguments, out, size)
 
 
@@ -48,9 +50,9 @@ def put_windows(out, g, indices):
     bands = 1 if images >= 16 else max(1, min(16, height * width * channels // CHUNK))
     low, high = np.zeros((images, g.shape[1]), np.int64), np.zeros((images, g.shape[1]), np.int64)
     if bands > 1 and g.size:
-        flat = indices.reshape(images * g.shape[1], -1)
-        flat.min(axis=1, out=low.reshape(-1))
-        flat.max(axis=1, out=high.reshape(-1))
+        rows = indices.reshape(images * g.shape[1], -1)
+        arguments = low.reshape(-1), high.reshape(-1), rows
+        launch(_row_limits, _row_limits_parallel, arguments, len(rows), 1, rows.size)
     arguments = out, g, indices, low, high, bands
     launch(_put_windows, _put_windows_parallel, arguments, images * bands, 1, out.size)
 
@@ -75,21 +77,21 @@ def _launch_pixels(serial_kernel, parallel_kernel, arguments, out, size):
 
 
 @parallel
-def _argmax_windows_parallel(out, x, kh, kw, sh, sw, top, left, count, step):
+def _argmax_windows_parallel(out, values, x, kh, kw, sh, sw, top, left, count, step):
     for k in prange((count + step - 1) // step):
         stop = min(count, (k + 1) * step)
-        _argmax_windows(out, x, kh, kw, sh, sw, top, left, k * step, stop)
+        _argmax_windows(out, values, x, kh, kw, sh, sw, top, left, k * step, stop)
 
 
 @serial
-def _argmax_windows(out, x, kh, kw, sh, sw, top, left, start, stop):
+def _argmax_windows(out, values, x, kh, kw, sh, sw, top, left, start, stop):
     rows, columns = out.shape[1], out.shape[2]
     height, width, channels = x.shape[1], x.shape[2], x.shape[3]
     best = np.empty(channels, x.dtype)
     t = start
     while t < stop:
         n, i, at = t // (rows * columns), t // columns % rows, t % columns
-        image, index = x[n], out[n, i]
+        image, index, y = x[n], out[n, i], values[n, i]
         first_p, last_p = max(0, i * sh - top), min(height, i * sh - top + kh)
         for j in range(at, min(columns, at + stop - t)):
             first_q, last_q = max(0, j * sw - left), min(width, j * sw - left + kw)
@@ -103,6 +105,8 @@ def _argmax_windows(out, x, kh, kw, sh, sw, top, left, start, stop):
                         wins = (not v <= best[c]) & (best[c] == best[c])
                         index[j, c] = p * width + q if wins else index[j, c]
                         best[c] = v if wins else best[c]
+            for c in range(channels):
+                y[j, c] = best[c]
             t += 1
 
 
@@ -167,6 +171,24 @@ def _take_windows(out, x, indices, start, stop):
         image, target, index = source[t // (rows * columns)], y[t], where[t]
         for c in range(channels):
             target[c] = image[index[c] * channels + c]
+
+
+@parallel
+def _row_limits_parallel(low, high, rows, count, _):
+    for i in prange(count):
+        _row_limits(low, high, rows, i, i + 1)
+
+
+@serial
+def _row_limits(low, high, rows, start, stop):
+    """low[i], high[i] = the least and the largest of rows[i]."""
+    for i in range(start, stop):
+        row = rows[i]
+        least, most = row[0], row[0]
+        for k in range(len(row)):
+            least = row[k] if row[k] < least else least
+            most = row[k] if row[k] > most else most
+        low[i], high[i] = least, most
 
 
 @parallel

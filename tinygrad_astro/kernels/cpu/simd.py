@@ -18,6 +18,7 @@ import platform
 import llvmlite.binding
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
 from .llvm import address, call_llvm, copy_to_lanes, first_lanes, masked_store
@@ -95,6 +96,21 @@ def store(typing, array, index, vector):
         return context.get_dummy_value()
 
     return types.void(array, types.intp, vector), build
+
+
+@intrinsic
+def prefetch(typing, array, index):
+    """Ask for the line of element `index`, which may lie beyond the end, before it is read."""
+
+    def build(context, builder, signature, args):
+        place = address(context, builder, array, *args, ir.IntType(8))
+        numbers = [ir.IntType(32)(number) for number in (0, 3, 1)]  # to read, to keep, data
+        kind = ir.FunctionType(ir.VoidType(), [place.type, *(n.type for n in numbers)])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [place, *numbers])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), build
 
 
 @intrinsic

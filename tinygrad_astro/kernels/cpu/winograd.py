@@ -20,6 +20,7 @@ from .scratch import in_use, scratch
 from .simd import float32_lanes, lanes, load, store, store_first, transpose
 from .target import inline, parallel, started_threads
 from .windows import copy_window, finishing, flat
+from .winograd_moments import merge, sum_part
 from .winograd_points import (
     transform_outputs,
     transform_outputs_past,
@@ -137,11 +138,11 @@ def transform_tile(v, first, source, patch, t, begin, end, axes, shape, near, cu
 
 
 @inline
-def _write_tile(out, y, first, t, begin, end, axes, shape, outputs, grid, finish):
+def _write_tile(out, y, first, t, begin, end, axes, shape, outputs, grid, finish, seen):
     """Transform output vectors `begin` to `end` of tile t back and write what lies in the image."""
     rows, columns, g, size = axes[0], axes[1], shape[0], lanes(out)
     n, down, along = tile_at(t, axes)
-    apart, past = g.outputs_apart, may_pass(out, g.target)
+    apart, past, wanted = g.outputs_apart, may_pass(out, g.target), len(seen) > 0
     row, column = rows.spread * columns.target * g.target, columns.spread * g.target
     for v in range(begin, end):
         o = outputs[v]
@@ -150,29 +151,32 @@ def _write_tile(out, y, first, t, begin, end, axes, shape, outputs, grid, finish
         width = min(g.m, (columns.target - j + columns.spread - 1) // columns.spread)
         to = ((n * rows.target + i) * columns.target + j) * g.target + o.channel
         y_first, level = first + (v - begin) * size, o.channel + len(finish) // 2
+        place = (t * len(outputs) + v) * 3 * size
         if height == g.m and width == g.m and o.count == size:
             if past:
                 transform_outputs_past(
                     g.scheme, out, to, row, column, y, y_first, g.points * apart, apart,
-                    finish, o.channel, level, finish[-1],
+                    finish, o.channel, level, finish[-1], seen, place, wanted,
                 )  # fmt: skip
             else:
                 transform_outputs(
                     g.scheme, out, to, row, column, y, y_first, g.points * apart, apart,
-                    finish, o.channel, level, finish[-1],
+                    finish, o.channel, level, finish[-1], seen, place, wanted,
                 )  # fmt: skip
             continue
         transform_outputs(
             g.scheme, grid, 0, g.m * size, size, y, y_first, g.points * apart, apart,
-            finish, o.channel, level, finish[-1],
+            finish, o.channel, level, finish[-1], seen, 0, False,
         )  # fmt: skip
         for k in range(max(0, height) * max(0, width)):
             i, j = k // width, k % width
             store_first(out, to + i * row + j * column, load(grid, (i * g.m + j) * size), o.count)
+        if wanted:
+            sum_part(seen, place, grid, g.m, height, width)
 
 
 @inline
-def _tiles(out, source, u, v, y, patch, grid, finish, number, tables):
+def _tiles(out, source, u, v, y, patch, grid, finish, seen, number, tables):
     """Do one block of tiles: windows to points, products of the points, points to outputs."""
     axes, shape, outputs, near, cut, places, tile_inputs, tile_outputs, blocks = tables
     g, size, begin = shape[0], lanes(out), blocks[number]
@@ -186,11 +190,11 @@ def _tiles(out, source, u, v, y, patch, grid, finish, number, tables):
         product(y, to, ends, v, at, starts, places, u, weights, columns, False, False)
     for t in range(tiles):
         where = ends[t], begin + t, 0, len(outputs)
-        _write_tile(out, y, *where, axes, shape, outputs, grid, finish)
+        _write_tile(out, y, *where, axes, shape, outputs, grid, finish, seen)
 
 
 @inline
-def _panel(out, w, u, v, y, grid, finish, i, tables, taps):
+def _panel(out, w, u, v, y, grid, finish, seen, i, tables, taps):
     """Do one panel of output vectors for a block of tiles, a part of the sum after another."""
     axes, shape, outputs, _, _, places, starts, ends, blocks = tables
     g, size, panels = shape[0], lanes(out), (len(outputs) + WIDEST - 1) // WIDEST
@@ -206,11 +210,11 @@ def _panel(out, w, u, v, y, grid, finish, i, tables, taps):
             product(y, to, ends, v, at, inputs, some, u, weights, columns, d > 0, False)
     for t in range(first, last):
         place = ends[t - first]
-        _write_tile(out, y, place, t, begin, end, axes, shape, outputs, grid, finish)
+        _write_tile(out, y, place, t, begin, end, axes, shape, outputs, grid, finish, seen)
 
 
 @inline
-def _task(stage, i, out, source, w, u, v, y, patch, grid, finish, tables, taps):
+def _task(stage, i, out, source, w, u, v, y, patch, grid, finish, seen, tables, taps):
     """Do task i of a stage."""
     axes, shape, outputs, near, cut, _, starts, _, _ = tables
     g = shape[0]
@@ -222,31 +226,33 @@ def _task(stage, i, out, source, w, u, v, y, patch, grid, finish, tables, taps):
         end = begin + TERMS
         _weights(u, g.weights_apart, first, w, panel, begin, end, shape, outputs, taps, grid)
     elif stage == TILES:
-        _tiles(out, source, u, v, y, patch, grid, finish, i, tables)
+        _tiles(out, source, u, v, y, patch, grid, finish, seen, i, tables)
     elif stage == WINDOWS:
         transform_tile(v, starts[i], source, patch, i, 0, g.inputs, axes, shape, near, cut)
     else:
-        _panel(out, w, u, v, y, grid, finish, i, tables, taps)
+        _panel(out, w, u, v, y, grid, finish, seen, i, tables, taps)
     if stage in (TILES, PANELS) and may_pass(out, g.target):
         fence()
 
 
 @parallel
 def _run(
-    stage, count, out, source, w, u, v, y, patches, grids, finish, axes, shape, outputs,
+    stage, count, out, source, w, u, v, y, patches, grids, finish, seen, axes, shape, outputs,
     near, cut, places, taps, starts, ends, blocks,
 ):  # fmt: skip
     for i in prange(count):
         tables, k = (axes, shape, outputs, near, cut, places, starts, ends, blocks), get_thread_id()
         # Weights or windows have one row, for all threads to share, or one row each.
         mine = u[min(k, len(u) - 1)], v[min(k, len(v) - 1)], y[k], patches[k], grids[k]
-        _task(stage, np.int64(i), *borrowed((out, source, w, *mine, finish, tables, taps)))
+        arrays = out, source, w, *mine, finish, seen, tables, taps
+        _task(stage, np.int64(i), *borrowed(arrays))
 
 
-def winograd(out, source, w, tables, factor=None, level=None, floor=-np.inf):
+def winograd(out, source, w, tables, factor=None, level=None, floor=-np.inf, moments=None):
     """Compute what `tables` describe: a convolution or its gradient with respect to the input.
 
-    The results are max(factor * sum + level, floor), the first two by channel and optional.
+    The results are max(factor * sum + level, floor), the first two by channel and optional. Their
+    mean and variance by channel go to the two arrays `moments`: of a convolution only.
     """
     with in_use:
         memory = [
@@ -255,6 +261,14 @@ def winograd(out, source, w, tables, factor=None, level=None, floor=-np.inf):
         ]
         grids = scratch("winograd grid", started_threads(), _GRID * float32_lanes(), out.dtype)
         arguments = flat(out), flat(source), flat(w), *memory, grids
-        arguments += finishing(out, factor, level, floor), *tables[:10]
+        size = (
+            int(tables.shape[0]["tiles"]) * len(tables.outputs) * 3 * float32_lanes()
+            if moments
+            else 0
+        )
+        seen = scratch("winograd moments", 1, size, out.dtype)[0, :size]
+        arguments += finishing(out, factor, level, floor), seen, *tables[:10]
         for stage, count in zip(tables.stages, tables.counts, strict=True):
             _run(stage, count, *arguments)
+        if moments:
+            merge(*moments, seen, tables)

@@ -61,6 +61,14 @@ def _sum(builder, factors, values):
     return total
 
 
+def _tree(builder, values):
+    """Write the LLVM for a sum of pairs of pairs, where no addition waits for all others."""
+    while len(values) > 1:
+        pairs = zip(values[::2], values[1::2], strict=False)
+        values = [builder.fadd(*pair) for pair in pairs] + values[len(values) // 2 * 2 :]
+    return values[0]
+
+
 def _apply(builder, matrix, values):
     """Write the LLVM for matrix @ values. Opposite points share their even and their odd terms."""
     rows, columns = matrix.shape
@@ -83,13 +91,15 @@ def _two_axes(module, name, matrix, element, size, finished, past):
     """Write the function out = matrix @ a @ matrix', for a and out with any distances.
 
     With `finished`, the function takes a factor, a level and a floor besides, and writes
-    max(factor * out + level, floor).
+    y = max(factor * out + level, floor). Where it is `wanted`, it writes to `seen` the first y and
+    the sums of y - first and of their squares.
     """
     if name in module.globals:
         return module.globals[name]
     index, vector, (rows, columns) = ir.IntType(64), ir.VectorType(element, size), matrix.shape
     pointer = element.as_pointer()
-    arguments = [pointer, index, index] * 2 + [pointer, pointer, element] * finished
+    arguments = [pointer, index, index] * 2
+    arguments += [pointer, pointer, element, pointer, ir.IntType(1)] * finished
     kind = ir.FunctionType(ir.VoidType(), arguments)
     function = ir.Function(module, kind, name)
     function.linkage = "linkonce_odr"
@@ -100,17 +110,33 @@ def _two_axes(module, name, matrix, element, size, finished, past):
         places = [builder.bitcast(place, vector.as_pointer()) for place in last[:2]]
         finish = [builder.load(place, align=4) for place in places]
         finish.append(copy_to_lanes(builder, last[2], size))
+        seen, wanted = last[3:]
+        sums = [builder.alloca(vector) for _ in range(3)]
+        for place in sums:
+            builder.store(vector([0.0] * size), place, align=4)
     half = builder.bitcast(builder.alloca(ir.ArrayType(vector, rows * columns)), pointer)
 
     def vectors(base, first, step, count):
         places = [builder.add(first, builder.mul(step, index(k))) for k in range(count)]
         return [builder.bitcast(builder.gep(base, [p]), vector.as_pointer()) for p in places]
 
-    def line(source, target, past=False, finished=False):
-        values = [builder.load(place, align=4) for place in source]
-        for place, value in zip(target, _apply(builder, matrix, values), strict=True):
-            if finished:
-                value = finish_vector(builder, value, *finish)
+    def add_moments(values, is_first):
+        first, total, squares = (builder.load(place, align=4) for place in sums)
+        first = builder.select(is_first, values[0], first)
+        values = [builder.fsub(value, first) for value in values]
+        total = builder.fadd(total, _tree(builder, values))
+        products = [builder.fmul(value, value) for value in values]
+        squares = builder.fadd(squares, _tree(builder, products))
+        for place, value in zip(sums, (first, total, squares), strict=True):
+            builder.store(value, place, align=4)
+
+    def line(source, target, past=False, number=None):
+        values = _apply(builder, matrix, [builder.load(place, align=4) for place in source])
+        if number is not None:
+            values = [finish_vector(builder, value, *finish) for value in values]
+            with builder.if_then(wanted):
+                add_moments(values, builder.icmp_signed("==", number, index(0)))
+        for place, value in zip(target, values, strict=True):
             if past:
                 store_past(builder, value, place)
             else:
@@ -122,9 +148,13 @@ def _two_axes(module, name, matrix, element, size, finished, past):
         line(source, vectors(half, first, index(columns * size), rows))
     with cgutils.for_range(builder, index(rows)) as loop:
         source = vectors(half, builder.mul(loop.index, index(columns * size)), index(size), columns)
-        line(
-            source, vectors(out, builder.mul(loop.index, out_row), out_column, rows), past, finished
-        )
+        target = vectors(out, builder.mul(loop.index, out_row), out_column, rows)
+        line(source, target, past, loop.index if finished else None)
+    if finished:
+        with builder.if_then(wanted):
+            places = vectors(seen, index(0), index(size), 3)
+            for place, value in zip(places, sums, strict=True):
+                builder.store(builder.load(value, align=4), place, align=4)
     builder.ret_void()
     return function
 
@@ -134,8 +164,9 @@ def _write_transform(kind, choose, typed, context, builder, args, past=False):
     scheme, o, i, out_row, out_column, b, j, row, column, *last = args
     to, source = (address(context, builder, *pair) for pair in ((typed[1], o, i), (typed[5], b, j)))
     if last:
-        array, *places, floor = last
-        last = [*(address(context, builder, typed[9], array, place) for place in places), floor]
+        array, *places, floor, seen, place, wanted = last
+        last = [address(context, builder, typed[9], array, place) for place in places]
+        last += [floor, address(context, builder, typed[13], seen, place), wanted]
     element, size = context.get_value_type(typed[1].dtype), lanes_of(typed[1].dtype)
     end = builder.append_basic_block("transformed")
     choice = builder.switch(scheme, end)
@@ -168,18 +199,20 @@ def _transform(kind, choose):
 
 
 def _finished_transform(kind, choose, past):
-    """Make the intrinsic that takes factors and levels in one array, and a floor, besides."""
+    """Make the intrinsic that takes factors and levels, a floor, and a place for sums besides."""
 
     @intrinsic
     def transform(
-        typing, scheme, out, i, out_row, out_column, a, j, row, column, finish, f, g, floor
+        typing, scheme, out, i, out_row, out_column, a, j, row, column, finish, f, g, floor,
+        seen, s, wanted,
     ):  # fmt: skip
         n = types.intp
 
         def build(context, builder, signature, args):
             return _write_transform(kind, choose, signature.args, context, builder, args, past)
 
-        return types.void(n, out, n, n, n, a, n, n, n, finish, n, n, out.dtype), build
+        last = finish, n, n, out.dtype, seen, n, types.boolean
+        return types.void(n, out, n, n, n, a, n, n, n, *last), build
 
     return transform
 
@@ -190,6 +223,7 @@ transform_window = _transform("window", lambda a, g, b: b)
 transform_weights = _transform("weights", lambda a, g, b: g)
 transform_output_grad = _transform("output_grad", lambda a, g, b: a.T)
 transform_weight_grad = _transform("weight_grad", lambda a, g, b: g.T)
-# These go on with (finish, f, g, floor): max(finish[f : ] * result + finish[g : ], floor).
+# These go on with (finish, f, g, floor): max(finish[f : ] * result + finish[g : ], floor); and with
+# (seen, s, wanted): where the sums of these go, see `_two_axes`.
 transform_outputs = _finished_transform("outputs", lambda a, g, b: a, past=False)
 transform_outputs_past = _finished_transform("outputs_past", lambda a, g, b: a, past=True)

@@ -113,14 +113,17 @@ def _spread_windows(
     out[at] = total
 
 
-def argmax_windows(out, x, size, strides, pads):
+def argmax_windows(out, x, size, strides, pads, values=None):
     """out[n,i,j,c] = p W + q of the largest x[n,p,q,c] in window i, j.
 
     The first of equal values in row-major order; the first NaN before any number; padding never.
+    The largest themselves go to `values`.
     """
     arguments = out, x, out.size, *_geometry(out, x, size, strides, pads)
     _argmax_windows(out.size, *arguments, dtype=x.dtype)
     out.memory.limits = 0, max(0, x.shape[1] * x.shape[2] - 1)
+    if values is not None:
+        take_windows(values, x, out)
 
 
 def max_windows(out, x, size, strides, pads):
