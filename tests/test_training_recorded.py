@@ -181,6 +181,85 @@ def test_several_inputs_and_outputs(rng):
     assert logs[0] == logs[1] and "two_loss" in logs[0]
 
 
+class Stream:
+    """Batches, over and over."""
+
+    def __init__(self, batches):
+        self.batches = batches
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __iter__(self):
+        return iter(self.batches)
+
+
+def test_layouts_of_inputs_round_alike(rng):
+    """A cube of bands seen with the bands last, cut-outs, steps back: sums as of a copy."""
+    cube, y = rng.standard_normal((8, 3, 40, 40)).astype(np.float32), rng.random((8, 1))
+
+    def make():
+        ta.manual_seed(1)
+        pooled = layers.GlobalAveragePooling2D()
+        return ta.Sequential([ta.Input((None, None, 3)), pooled, layers.Dense(1)])
+
+    wide = np.moveaxis(cube, 1, -1)
+    for x in (wide, wide[:, 1:-1, ::2], wide[::-1]):
+        compare(x, y, make=make)
+    found = []
+    for jit in (True, False):
+        model = make()
+        model.compile("sgd", "mse", jit_compile=jit)
+        model.fit(Stream([(ta.tensor(wide), y)]), epochs=4, verbose=0)
+        found.append(model.get_weights())
+    assert same(*found)
+
+
+class Kept(ta.metrics.Metric):
+    """A metric of a user that keeps what it is given."""
+
+    def reset_state(self):
+        self.all = []
+
+    def update(self, y_true, y_pred, sample_weight, mask):
+        self.all.append(y_pred)
+
+    def result(self):
+        return float(np.std(self.all))
+
+
+def test_predictions_that_a_metric_keeps_stay_what_they_were(rng):
+    x, y = rows(rng, 12)
+    found = []
+    for jit in ("auto", False):
+        model = dense()
+        model.compile("sgd", "mse", [Kept()], jit_compile=jit)
+        found.append(model.fit(x, y, batch_size=4, epochs=3, verbose=0).history["kept"])
+    assert found[0] == found[1]
+
+
+def test_gradients_of_inputs_go_by_the_tape(rng):
+    x, y = rows(rng, 4)
+    found = []
+    for jit in (True, False):
+        tracked = ta.tensor(x, requires_grad=True)
+        model = dense()
+        model.compile("sgd", "mse", jit_compile=jit)
+        model.fit(Stream([(tracked, y)]), epochs=4, verbose=0)
+        found.append([tracked.grad.numpy(), *model.get_weights()])
+        assert not programs(model)
+    assert same(*found)
+
+
+def test_norms_round_alike(rng):
+    """In double precision: square ** 0.5 does not always round as NumPy's root."""
+    squares = [s for s in rng.random(20000) * 10 if s**0.5 != np.sqrt(s)]
+    assert squares
+    for s in squares:
+        both = [optimizers.optimizer._scale(v, 0.1, np.dtype("f8")) for v in (s, np.array([s]))]
+        assert both[0] == both[1]
+
+
 # ---- planted faults ------------------------------------------------------------------------------
 
 
@@ -221,11 +300,15 @@ def drop_more(model):
     model.layers[4].rate = 0.9
 
 
+def other_share(model):
+    model.objective.outputs[0].share = 0.1
+
+
 def compile_again(model):
     model.compile("adam", sparse, jit_compile=model.objective.jit_compile)
 
 
-CHANGES = [freeze, load, other_rate, other_clip, drop_more, compile_again]
+CHANGES = [freeze, load, other_rate, other_clip, drop_more, other_share, compile_again]
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -275,6 +358,16 @@ def own_loss(y_true, y_pred):
     return (y_true - y_pred) ** 2
 
 
+@ta.primitive(lambda g, out, x: g * 2)
+def own_op(x):
+    return x * 2
+
+
+@functools.wraps(ta.activations.relu)
+def wrapped(x):
+    return x * 2
+
+
 class Scaler:
     def double(self, x):
         return x * 2
@@ -288,6 +381,8 @@ def of_users():
         "loss": ([], own_loss),
         "activation": ([layers.Activation(lambda x: x * 2)], "mse"),
         "method": ([layers.Activation(Scaler().double)], "mse"),
+        "primitive": ([layers.Activation(own_op)], "mse"),
+        "wrapped": ([layers.Activation(wrapped)], "mse"),
     }
 
 

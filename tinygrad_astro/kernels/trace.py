@@ -157,19 +157,32 @@ class Program:
         if out is not None or function.__name__ in WRITING:
             self.write(function, args, kwargs)
             return out[0] if isinstance(out, tuple) else out
-        with np.errstate(all="ignore"):
-            result = function(*tried(bare(args)), **tried(bare(kwargs)))
+        result = self.tried(function, args, kwargs)
         if not isinstance(result, (np.ndarray, np.generic, float)):
             live.refuse(f"{function.__name__} gave a {type(result).__name__}")
         source = next((x for x in found(args) if same_memory(result, x.value)), None)
-        if source is not None:
-            return Traced(result, self, source.lease)
+        if source is not None:  # found to be a view that nothing was written to: now of the memory
+            return Traced(function(*bare(args), **bare(kwargs)), self, source.lease)
         made = self.empty(np.shape(result), np.asarray(result).dtype, np.asarray(result))
         if isinstance(getattr(function, "__self__", function), np.ufunc):
             self.write(function, args, {**kwargs, "out": made})
         else:
             self.write(Copied(function), (made, *args), kwargs)
         return made
+
+    def tried(self, function, args, kwargs):
+        """Give what a function gives now, kept from writing to the memory of its arguments."""
+        key = args[1:] if function is np.ndarray.__getitem__ else ()
+        if any(x.dtype == bool for x in found(key)):
+            live.refuse("as many values were taken as a mask is True")
+        see = bare if function in GIVING else guarded
+        try:
+            with np.errstate(all="ignore"):
+                return function(*known(see(args)), **known(see(kwargs)))
+        except ValueError as error:
+            if "read-only" in str(error):
+                live.refuse(f"{function.__name__} wrote in place, other than to its out=...,")
+            raise
 
     def kernel(self, function, *args, **kwargs):
         """Add the line of a kernel; give what it would give."""
@@ -187,8 +200,6 @@ class Program:
 
     def empty(self, shape, dtype, like=None):
         """Give an array on memory that no living one uses, laid out like another one."""
-        if like is not None and not like.flags["C_CONTIGUOUS"]:
-            return Traced(like, self)
         size = max(1, math.prod(shape) * np.dtype(dtype).itemsize)
         blocks = self.free.get(size)
         if not blocks:
@@ -197,7 +208,8 @@ class Program:
                 live.refuse("more memory than a recorded step on the CPU may take")
         block = blocks.pop() if blocks else cpu.memory.empty((size,), np.uint8)
         block[:] = 0  # what a line may take for an index while shapes are found
-        value = block[: math.prod(shape) * np.dtype(dtype).itemsize].view(dtype).reshape(shape)
+        value = block[: math.prod(shape) * np.dtype(dtype).itemsize].view(dtype)
+        value = value.reshape(shape) if like is None else laid_out(value, like)
         return Traced(value, self, Lease(block, self.free), owns=True)
 
 
@@ -219,7 +231,10 @@ class Copied:
         self.function, self.__name__ = function, function.__name__
 
     def __call__(self, place, *args, **kwargs):
-        place[...] = self.function(*args, **kwargs)
+        result = self.function(*args, **kwargs)
+        if np.shape(result) != place.shape:
+            live.refuse(f"{self.__name__} gave another number of values than it had before")
+        place[...] = result
 
 
 class Kernels:
@@ -297,6 +312,18 @@ def owner(array):
     return array
 
 
+def laid_out(flat, like):
+    """Shape a flat array as another one, its axes in the same order in memory."""
+    order = sorted(range(like.ndim), key=lambda i: -like.strides[i])
+    value = flat.reshape([like.shape[i] for i in order]).transpose(np.argsort(order))
+    if like.flags["C_CONTIGUOUS"]:  # where the order of axes of size 1 means nothing
+        value = flat.reshape(like.shape)
+    wide = [i for i in range(like.ndim) if like.shape[i] > 1 and like.size]
+    if any(value.strides[i] != like.strides[i] for i in wide):
+        live.refuse("a view was made that NumPy does not know as one")
+    return value
+
+
 def same_memory(a, b) -> bool:
     """Whether an array is a view of the memory of another one."""
     return isinstance(a, np.ndarray) and owner(a) is owner(b)
@@ -316,7 +343,20 @@ def bare(nest):
     return mapped(nest, lambda x: x.value if isinstance(x, Traced) else x)
 
 
-def tried(nest):
+def guarded(nest):
+    """Give views of the memory that cannot be written to."""
+
+    def view(x):
+        if not isinstance(x, Traced):
+            return x
+        seen = x.value.view()
+        seen.flags.writeable = False
+        return seen
+
+    return mapped(nest, view)
+
+
+def known(nest):
     """Give some number for each that is known at replays only."""
     return mapped(nest, lambda x: 1 if isinstance(x, live.Live) else x)
 

@@ -7,7 +7,9 @@ A step can be recorded as a part of a CUDA graph: `learning_rate` and `iteration
 `kernels.live`, so that each replay has its own, and norms stay on the card.
 """
 
+import functools
 import math
+import operator
 from numbers import Real
 from typing import Any
 
@@ -201,7 +203,7 @@ class Optimizer:
         squares = [of(g).optimizers.squared_norm(xp(g).ascontiguousarray(g)) for g in grads]
         if not self.global_clipnorm:
             return [_scale(s, limit, g.dtype) for s, g in zip(squares, grads, strict=True)]
-        total = sum(squares)
+        total = functools.reduce(operator.add, squares)  # sum() rounds otherwise, from Python 3.12
         scales = {dtype: _scale(total, limit, dtype) for dtype in {g.dtype for g in grads}}
         return [scales[g.dtype] for g in grads]
 
@@ -269,7 +271,7 @@ class Optimizer:
 def _scale(square, limit, dtype):
     """Give limit / norm of a longer gradient, else None; on the card, where nobody looks, 1."""
     if isinstance(square, float):
-        norm = square**0.5
+        norm = math.sqrt(square)  # as NumPy rounds it; square**0.5 may not
         return None if norm <= limit else dtype.type(limit / norm)
     norm = xp(square).sqrt(square)
     return (limit / xp(norm).maximum(norm, limit)).astype(dtype)

@@ -134,9 +134,11 @@ class RecordedSteps:
         except Exception as error:
             self.prevent(model, entry, error)
             return eager_step(model, self.objective, batch, class_weight)
-        losses, *outputs = [Tensor(a) for a in entry.graph(*arrays)]
-        given = iter(outputs)
-        loss = self.objective.read(losses, batch.size)
+        losses, *outputs = entry.graph(*arrays)
+        if not on_card(model):  # a metric may keep what the next replay writes over
+            outputs = [a.copy() for a in outputs]
+        given = map(Tensor, outputs)
+        loss = self.objective.read(Tensor(losses), batch.size)
         return loss, map_leaves(lambda _: next(given), entry.likes)
 
     def ready(self, model, entry, batch, cells) -> list:
@@ -222,7 +224,7 @@ class RecordedSteps:
         found = [current_precision(), optimizer]
         found += [v for name, v in vars(optimizer).items() if name not in OF_OPTIMIZER]
         for output in self.objective.outputs or []:
-            found += [output.loss, *getattr(output.loss, "__dict__", {}).values()]
+            found += [output.share, output.loss, *getattr(output.loss, "__dict__", {}).values()]
         for i, layer in enumerate(self.layers):  # the model comes first
             found += [v for name, v in vars(layer).items() if i or name not in OF_MODEL]
         for layer in self.layers:
@@ -241,11 +243,11 @@ def traced_weights(layers, optimizer, program):
     """Let a program see weights and slots as arrays that it reads and writes."""
     tensors = {id(w.tensor): w.tensor for layer in layers for w in layer._weights}.values()
     before = [t.data for t in tensors], dict(optimizer.state)
-    for t in tensors:
-        t.data = Traced(t.data, program)
-    for name, slots in optimizer.state.items():
-        optimizer.state[name] = [Traced(slot, program) for slot in slots]
     try:
+        for t in tensors:
+            t.data = Traced(t.data, program)
+        for name, slots in optimizer.state.items():
+            optimizer.state[name] = [Traced(slot, program) for slot in slots]
         yield
     finally:
         for t, data in zip(tensors, before[0], strict=True):
@@ -263,8 +265,11 @@ def is_ours(thing) -> bool:
         return all(map(is_ours, thing.values()))
     if isinstance(thing, types.MethodType):
         return is_ours(thing.__func__) and is_ours(thing.__self__)
-    kind = thing if isinstance(thing, (type, types.FunctionType)) else type(thing)
-    return kind.__module__.partition(".")[0] in ("tinygrad_astro", "numpy", "builtins")
+    if isinstance(thing, types.FunctionType):  # whose `__module__` functools.wraps overwrites
+        module = thing.__globals__.get("__name__", "")
+    else:  # an op names the module of its body
+        module = getattr(thing, "__module__", None) or type(thing).__module__
+    return module.partition(".")[0] in ("tinygrad_astro", "numpy", "builtins")
 
 
 def same(now, before) -> bool:
@@ -281,6 +286,8 @@ def kind(part):
     """Describe a nest of arrays by structure, shapes and dtypes; UNKNOWN if it holds others."""
     if part is None:
         return None
+    if getattr(part, "requires_grad", False):
+        return UNKNOWN  # its gradient goes by the tape
     if isinstance(part, dict):
         found = [(key, kind(value)) for key, value in part.items()]
         return UNKNOWN if any(one is UNKNOWN for _, one in found) else tuple(found)
