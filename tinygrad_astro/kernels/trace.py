@@ -18,8 +18,13 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from . import cpu, live
 
-# Functions that give values instead of writing to their first argument.
-GIVING = {cpu.rows.add, cpu.rows.concatenate, cpu.rows.contiguous, cpu.optimizers.squared_norm}
+# Functions that give values, and what writes them to memory that is there already.
+GIVING = {
+    cpu.rows.add: cpu.rows.add_into,
+    cpu.rows.concatenate: cpu.rows.concatenate_into,
+    cpu.rows.contiguous: cpu.rows.contiguous_into,
+    cpu.optimizers.squared_norm: None,
+}
 # Functions of NumPy that write in place, and those that make an array which others write to.
 WRITING = {"at", "put_along_axis", "copyto", "fill"}
 MAKING = {"zeros", "ones", "full", "empty"}
@@ -166,6 +171,8 @@ class Program:
         made = self.empty(np.shape(result), np.asarray(result).dtype, np.asarray(result))
         if isinstance(getattr(function, "__self__", function), np.ufunc):
             self.write(function, args, {**kwargs, "out": made})
+        elif GIVING.get(function) is not None:
+            self.write(GIVING[function], (made, *args), kwargs)
         else:
             self.write(Copied(function), (made, *args), kwargs)
         return made

@@ -21,43 +21,62 @@ def concatenate(xs, axis):
     """Join arrays along an axis, as numpy.concatenate does."""
     shape = list(xs[0].shape)
     shape[axis] = sum(x.shape[axis] for x in xs)
-    dtype = np.result_type(*xs)
-    out = empty(shape, dtype)
+    out = empty(shape, np.result_type(*xs))
+    concatenate_into(out, xs, axis)
+    return out
+
+
+def concatenate_into(out, xs, axis):
+    """out = the arrays joined along an axis."""
     parts = [_as_rows(x) for x in xs]
-    if axis != len(shape) - 1 or out.nbytes < SMALLEST or not _fit(parts, dtype):
-        return np.concatenate(xs, axis, out=out)
-    first, flat, rows = 0, out.reshape(-1), out.size // shape[-1]
+    if axis != out.ndim - 1 or out.nbytes < SMALLEST or not _fit(parts, out.dtype):
+        np.concatenate(xs, axis, out=out)
+        return
+    first, flat, rows = 0, out.reshape(-1), out.size // out.shape[-1]
     if len(parts) == 2:  # in one pass: lines next to each other are written together
         (x, (x_step, count)), (y, (y_step, rest)) = parts
         _join_rows(flat, x, x_step, count, y, y_step, rest, rows)
-        return out
+        return
     for x, (step, columns) in parts:
-        _copy_rows(flat, first, shape[-1], x, step, rows, columns)
+        _copy_rows(flat, first, out.shape[-1], x, step, rows, columns)
         first += columns
-    return out
 
 
 def contiguous(x):
     """Give x itself where its numbers lie side by side, else a copy where they do."""
     if x.flags["C_CONTIGUOUS"]:
         return x
+    out = empty(x.shape, x.dtype)
+    contiguous_into(out, x)
+    return out
+
+
+def contiguous_into(out, x):
+    """out = x, its numbers side by side."""
     rows, steps = _as_rows(x)
     if x.nbytes < SMALLEST or not _fit([(rows, steps)], x.dtype):
-        return np.ascontiguousarray(x)
-    out = empty(x.shape, x.dtype)
-    _copy_rows(out.reshape(-1), 0, steps[1], rows, steps[0], x.size // steps[1], steps[1])
-    return out
+        out[...] = x
+    else:
+        _copy_rows(out.reshape(-1), 0, steps[1], rows, steps[0], x.size // steps[1], steps[1])
 
 
 def add(x, y):
     """x + y, as numpy.add does."""
+    if x.shape != y.shape or x.dtype != y.dtype or x.nbytes < SMALLEST:
+        return np.add(x, y)
+    out = empty(x.shape, x.dtype)
+    add_into(out, x, y)
+    return out
+
+
+def add_into(out, x, y):
+    """out = x + y."""
     parts = [_as_rows(x), _as_rows(y)] if x.shape == y.shape and x.nbytes >= SMALLEST else []
     if not parts or x.dtype != y.dtype or not _fit(parts, x.dtype):
-        return np.add(x, y)
+        np.add(x, y, out=out)
+        return
     (a, (a_step, columns)), (b, (b_step, _)) = parts
-    out = empty(x.shape, x.dtype)
     _add_rows(out.reshape(-1), a, a_step, b, b_step, x.size // columns, columns)
-    return out
 
 
 def _as_rows(x):
