@@ -90,7 +90,8 @@ def compile(  # noqa: A001  (Keras's name)
     `call` of your own (printing, counting, choosing by chance) happens at the recording only; a
     value cannot be read there. Numbers that layers, losses and the optimizer keep as attributes may
     be changed between steps, layers frozen, weights loaded or moved: the step is recorded anew
-    where that is needed.
+    where that is needed. A list or an array kept there must be replaced, not written into. While a
+    step is recorded on the CPU, for some milliseconds, other threads cannot use the model.
     """
     model.objective = Objective(
         optimizer, loss, loss_weights, metrics, weighted_metrics, jit_compile
