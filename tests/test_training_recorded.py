@@ -412,7 +412,7 @@ def test_who_asks_for_a_value_cannot_be_recorded(rng):
 
 
 def test_large_steps_are_left_alone(rng, monkeypatch):
-    monkeypatch.setattr(recorded, "SMALL", 200)
+    monkeypatch.setattr(recorded, "memory_stats", lambda: {"limit": 800})
     x, y = rows(rng, 64)
     model, _ = trained("auto", x, y)
     assert not programs(model) and all(e.alone for e in model.objective.recorded.entries.values())

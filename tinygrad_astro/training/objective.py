@@ -49,7 +49,7 @@ class Objective:
     metrics, weighted_metrics : list, or a list or dict of lists, one per output
         As in `metrics.get`; only the latter see sample weights.
     jit_compile : bool or "auto"
-        Whether steps on cuda are recorded and replayed.
+        Whether steps are recorded and repeated; see `compile`.
 
     Raises
     ------

@@ -4,8 +4,9 @@ What a batch brings (inputs, labels, weights, the divisor of a mean) is checked 
 host as ever, and copied to where the recording reads it; rates, counts and seeds follow through
 `kernels.live`. So a replay is the step, with the same checks and the same random numbers.
 
-On the CPU only small steps gain from it, and what Python does on the way might be a user's: there,
-"auto" records steps of the library's own parts that need little memory, and leaves others alone.
+On the CPU a step gains what Python takes between kernels, from half of a small one to a few percent
+of a large one, and what Python does on the way might be a user's: there, "auto" records steps of
+the library's own parts, and leaves others alone.
 
 A recording is kept as long as it would come out the same: the same memory of weights, the same
 layers frozen, the same numbers in the attributes of layers, losses and optimizer. Recording moves
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_astro.kernels import live, moved
+from tinygrad_astro.kernels.cpu.memory import memory_stats
 from tinygrad_astro.kernels.precision import current_precision
 from tinygrad_astro.kernels.trace import Program, Traced
 from tinygrad_astro.kernels.trace import Recorded as RecordedOnCPU
@@ -36,9 +38,8 @@ from tinygrad_astro.training.objective import Objective
 
 MOST = 16  # recordings of one model: batches of ever new shapes run kernel by kernel
 PLAIN = (int, float, bool, str, type(None))
-# Bytes that "auto" spends on a model's recordings on the CPU: the calls of a step that needs more
-# take below 5 % of its time.
-SMALL = 64 << 20
+# The part of the memory that may be kept between steps that "auto" spends on recordings on the CPU.
+SHARE = 4
 # What training itself sets on a model and on an optimizer, and no recorded kernel reads.
 OF_MODEL = {"history", "stop_training", "objective", "optimizer", "loss", "metadata"}
 OF_OPTIMIZER = {"_iterations", "_learning_rate", "_weights", "state"}
@@ -48,7 +49,7 @@ def can_be_recorded(model, objective: Objective) -> bool:
     """Tell whether a step runs on one device, and nobody looks at its values on the way."""
     if mode.anomaly or not mode.recording:
         return False
-    weights, device = objective.weights_of(model), getattr(model, "_device", "cpu")
+    weights, device = objective.weights_of(model), device_of(model)
     return bool(weights) and all(w.device == device and w.grad is None for w in weights)
 
 
@@ -104,7 +105,7 @@ class RecordedSteps:
         self.layers: list = []
         self.state: list = []
         self.pool: Any = None
-        self.prevented = False
+        self.prevented = ""  # the device on which nothing can be recorded
 
     def __reduce__(self):
         """Leave the recordings behind where a model is copied or sent elsewhere."""
@@ -113,7 +114,7 @@ class RecordedSteps:
     def step(self, model, batch: Batch, class_weight=None):
         """Make one step, replayed if one of its kind was recorded; give (loss, outputs)."""
         key = tuple(kind(part) for part in batch)
-        if self.prevented or UNKNOWN in key:
+        if self.prevented == device_of(model) or UNKNOWN in key:
             return eager_step(model, self.objective, batch, class_weight)
         if not same(self.look(), self.state):
             self.forget()
@@ -125,8 +126,9 @@ class RecordedSteps:
             self.entries[key] = Entry(y_pred)
             self.layers = [model, *model.sublayers()]
             self.state = self.look()
-            if self.objective.jit_compile == "auto" and not on_card(model):
-                self.prevented = not all(map(is_ours, [*self.layers, *self.state]))
+            own = [one for one in [*self.layers, *self.state] if not is_ours(one)]
+            if own and self.objective.jit_compile == "auto" and not on_card(model):
+                self.prevented = "cpu"
             return loss, y_pred
         cells = self.objective.cells(entry.likes, batch, class_weight)
         try:
@@ -191,7 +193,9 @@ class RecordedSteps:
     def on_cpu(self, whole, arrays):
         """Record the calls of kernels and NumPy."""
         taken = sum(e.graph.program.taken for e in self.entries.values() if e.graph is not None)
-        limit = SMALL - taken if self.objective.jit_compile == "auto" else math.inf
+        limit = memory_stats()["limit"] // SHARE - taken
+        if self.objective.jit_compile is True:
+            limit = math.inf
         program = Program(limit)
         with traced_weights(self.layers, self.objective.optimizer, program):
             return RecordedOnCPU(whole, arrays, program)
@@ -204,7 +208,7 @@ class RecordedSteps:
             entry.alone = True
             return
         self.forget()
-        self.prevented = True
+        self.prevented = "cuda"
         warnings.warn(
             f"the steps of {model.title} run kernel by kernel, not recorded as a CUDA graph, which "
             f"failed: {type(error).__name__}: {error}. This changes the speed alone; "
@@ -233,9 +237,14 @@ class RecordedSteps:
         return found
 
 
+def device_of(model) -> str:
+    """Give where the weights of a model are."""
+    return getattr(model, "_device", "cpu")
+
+
 def on_card(model) -> bool:
     """Whether the weights of a model are on the card."""
-    return getattr(model, "_device", "cpu") == "cuda"
+    return device_of(model) == "cuda"
 
 
 @contextmanager

@@ -72,9 +72,10 @@ def compile(  # noqa: A001  (Keras's name)
         of batch, and repeated from then on: as a CUDA graph on cuda, without the tape on the CPU. A
         small network's step is mostly calls otherwise. "auto": yes, unless the step does what a
         recording cannot repeat; then it runs kernel by kernel, and on cuda a warning says once what
-        prevented it. On the CPU it records only small steps (64 MiB), and none with layers, losses
-        or functions of your own, whose Python might do another thing at each step. True: all
-        steps, and what cannot be recorded is an error. False: never.
+        prevented it. On the CPU none with layers, losses or functions of your own is recorded,
+        whose Python might do another thing at each step, and none that needs more than a quarter
+        of `memory_stats()["limit"]`. True: all steps, and what cannot be recorded is an error.
+        False: never.
 
     Raises
     ------
