@@ -16,7 +16,7 @@ from test_public_layers import ROWS
 import tinygrad_astro as ta
 from tinygrad_astro import layers, losses, optimizers
 from tinygrad_astro.kernels import live
-from tinygrad_astro.training import recorded
+from tinygrad_astro.training import recordable, recorded
 
 RULES = {
     "sgd": lambda: optimizers.SGD(0.05),
@@ -412,7 +412,7 @@ def test_who_asks_for_a_value_cannot_be_recorded(rng):
 
 
 def test_large_steps_are_left_alone(rng, monkeypatch):
-    monkeypatch.setattr(recorded, "memory_stats", lambda: {"limit": 800})
+    monkeypatch.setattr(recordable, "memory_stats", lambda: {"limit": 800})
     x, y = rows(rng, 64)
     model, _ = trained("auto", x, y)
     assert not programs(model) and all(e.alone for e in model.objective.recorded.entries.values())

@@ -19,7 +19,7 @@ import numpy as np
 
 from tinygrad_astro import writes
 from tinygrad_astro.arrays import as_array
-from tinygrad_astro.kernels import xp
+from tinygrad_astro.kernels import live, xp
 from tinygrad_astro.modes import mode
 
 
@@ -187,8 +187,11 @@ class Primitive:
             if type(x) is not Tensor:
                 inputs = lift(inputs)
                 break
+        arrays = [x.data for x in inputs]
+        if live.is_recording():
+            arrays = [live.seen(array) for array in arrays]
         try:
-            data = self.body(*[x.data for x in inputs], **params)
+            data = self.body(*arrays, **params)
         except Exception as error:
             _blame_devices(self.__name__, inputs, error)
             raise

@@ -112,6 +112,7 @@ class Recording:
         self.numbers: list[Live] = []
         self.actions: list[Callable[[], Any]] = []
         self.kept: dict[int, Any] = {}  # memory that its kernels use, and others may let go
+        self.stand_ins: dict[int, Any] = {}  # by the id of an array, what a recording sees of it
         self._known: dict[tuple, Live] = {}
 
     def number(self, compute, key=None) -> Live:
@@ -160,6 +161,12 @@ def is_recording() -> bool:
 def store():
     """Give what this thread's recording is kept in, None outside of one."""
     return None if _here.recording is None else _here.recording.store
+
+
+def seen(array):
+    """Give what stands for an array in this thread's recording, or itself."""
+    one = _here.recording
+    return array if one is None else one.stand_ins.get(id(array), array)
 
 
 def number(compute, key=None):

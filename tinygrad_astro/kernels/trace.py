@@ -293,11 +293,14 @@ class Recorded:
     inputs : list of ndarray
         Of the shapes and dtypes of all later ones.
     program : Program
+    weights : list of ndarray
+        Arrays that tensors hold, whose values a replay reads anew.
     """
 
-    def __init__(self, function, inputs, program):
+    def __init__(self, function, inputs, program, weights=()):
         self.inputs = [np.array(x, order="C") for x in inputs]
         self.host, self.program = live.Recording(program), program
+        self.host.stand_ins = {id(array): Traced(array, program) for array in weights}
         with live.recording(self.host):
             self.kept = function(*[Traced(x, program) for x in self.inputs])
         self.outputs = bare(self.kept)

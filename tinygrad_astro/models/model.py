@@ -63,6 +63,7 @@ class Model(Layer):
         super().__init__(name=name, **kwargs)
         self.metadata: dict = {}
         self.optimizer = self.loss = None
+        self._recorded_predictions = training.RecordedPredictions()
         self._graph = None if inputs is None else Graph(inputs, outputs)
         self.built = self._graph is not None
 

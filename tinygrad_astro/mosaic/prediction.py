@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_astro import training
 from tinygrad_astro.data.fits import Image
 from tinygrad_astro.data.prefetch import prefetch
 from tinygrad_astro.data.validity import valid_pixels
 from tinygrad_astro.kernels.precision import precision
 from tinygrad_astro.layers.structure import leaves
-from tinygrad_astro.modes import no_grad
 from tinygrad_astro.mosaic.tiling import Reach, Tile, tiles
 
 Progress = Callable[[int, int], Any]
@@ -38,8 +38,8 @@ def network_inputs(section, prepare: Callable | None, inputs: int):
 def infer(model, given) -> np.ndarray:
     """Give the output (h, w, K) for one section's inputs (h, w, C), summed directly."""
     batch = [np.asarray(part)[None] for part in leaves(given)]
-    with no_grad(), precision("exact"):
-        return model(batch if len(batch) > 1 else batch[0], training=False).numpy()[0]
+    with precision("exact"):
+        return training.infer(model, batch if len(batch) > 1 else batch[0]).numpy()[0]
 
 
 def predict_tiles(

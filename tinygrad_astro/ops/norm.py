@@ -7,7 +7,7 @@ own rules are composed from ordinary ops, so higher derivatives are right though
 import numpy as np
 
 from tinygrad_astro import bounds
-from tinygrad_astro.kernels import of
+from tinygrad_astro.kernels import live, of
 from tinygrad_astro.ops import ahead
 from tinygrad_astro.ops.activation import activation_grad
 from tinygrad_astro.ops.broadcast import sum_to
@@ -202,7 +202,9 @@ def batch_normalization(
     gamma, beta = (p if p.dtype == x.dtype else p.astype(x.dtype) for p in (gamma, beta))
     normalize = _normalize_by_batch if mean is None else _normalize_by_fixed
     statistics = moments(x) if mean is None else lift([x, mean, variance])[1:]
-    centre, spread = (s.data.astype(x.dtype) if mean is not None else s for s in statistics)
+    if mean is not None:
+        statistics = [live.seen(s.data).astype(x.dtype) for s in statistics]
+    centre, spread = statistics
     out = normalize(
         x, gamma, beta, mean=centre, variance=spread, epsilon=epsilon, activation=activation
     )

@@ -4,9 +4,9 @@ import numpy as np
 
 from tinygrad_astro.callbacks import CallbackList
 from tinygrad_astro.layers.structure import leaves, map_leaves
-from tinygrad_astro.modes import no_grad
 from tinygrad_astro.training.feed import check_count, make_feed
 from tinygrad_astro.training.finite import check_labels
+from tinygrad_astro.training.inference import infer
 from tinygrad_astro.training.step import build, flat, objective_of, test_step
 
 
@@ -125,11 +125,11 @@ def predict(model, x, batch_size=None, verbose="auto", steps=None, callbacks=Non
     build(model, feed.first().x)
     hooks = CallbackList(callbacks, model, verbose=verbose, epochs=1, steps=feed.steps)
     parts: list[list[np.ndarray]] = []
-    with hooks, no_grad():
+    with hooks:
         hooks.on_predict_begin()
         for step, batch in enumerate(feed.batches(0)):
             hooks.on_predict_batch_begin(step)
-            y_pred = model(batch.x, training=False)
+            y_pred = infer(model, batch.x)
             parts.append([leaf.numpy() for leaf in leaves(y_pred)])
             hooks.on_predict_batch_end(step, {"outputs": y_pred})
         hooks.on_predict_end()

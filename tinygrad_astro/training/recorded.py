@@ -14,34 +14,35 @@ nothing, so where it fails the step can still be made kernel by kernel.
 """
 
 import math
-import types
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from tinygrad_astro.kernels import live, moved
-from tinygrad_astro.kernels.cpu.memory import memory_stats
-from tinygrad_astro.kernels.precision import current_precision
 from tinygrad_astro.kernels.trace import Program, Traced
 from tinygrad_astro.kernels.trace import Recorded as RecordedOnCPU
 from tinygrad_astro.layers.structure import leaves, map_leaves
 from tinygrad_astro.losses.labels import Cells
 from tinygrad_astro.modes import mode
 from tinygrad_astro.tape import Tensor
-from tinygrad_astro.tensor import tensor
 from tinygrad_astro.training.feed import Batch
 from tinygrad_astro.training.learn import eager_step, learn
 from tinygrad_astro.training.objective import Objective
+from tinygrad_astro.training.recordable import (
+    MOST,
+    UNKNOWN,
+    Like,
+    device_of,
+    is_ours,
+    kind,
+    look,
+    on_card,
+    on_host,
+    room,
+    same,
+)
 
-MOST = 16  # recordings of one model: batches of ever new shapes run kernel by kernel
-PLAIN = (int, float, bool, str, type(None))
-# The part of the memory that may be kept between steps that "auto" spends on recordings on the CPU.
-SHARE = 4
-# What training itself sets on a model and on an optimizer, and no recorded kernel reads.
-OF_MODEL = {"history", "stop_training", "objective", "optimizer", "loss", "metadata"}
+# What training itself sets on an optimizer, and no recorded kernel reads.
 OF_OPTIMIZER = {"_iterations", "_learning_rate", "_weights", "state"}
 
 
@@ -51,20 +52,6 @@ def can_be_recorded(model, objective: Objective) -> bool:
         return False
     weights, device = objective.weights_of(model), device_of(model)
     return bool(weights) and all(w.device == device and w.grad is None for w in weights)
-
-
-@dataclass
-class Like:
-    """What the host knows of a prediction that is not computed yet."""
-
-    shape: tuple
-    dtype: Any
-    device: str
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return len(self.shape)
 
 
 class Entry:
@@ -175,8 +162,11 @@ class RecordedSteps:
             losses = learn(model, self.objective, placed, y_pred)
             return [losses.data, *(leaf.data for leaf in leaves(y_pred))]
 
+        forced = self.objective.jit_compile is True
         try:
-            return self.on_card(whole, arrays) if on_card(model) else self.on_cpu(whole, arrays)
+            if on_card(model):
+                return self.on_card(whole, arrays)
+            return self.on_cpu(whole, arrays, math.inf if forced else room(model))
         finally:
             for weight in self.objective.weights_of(model):
                 weight.grad = None
@@ -190,12 +180,8 @@ class RecordedSteps:
         self.pool = self.pool or Pool(card().allocate)
         return Recorded(whole, [moved(a, "cuda") for a in arrays], self.pool)
 
-    def on_cpu(self, whole, arrays):
+    def on_cpu(self, whole, arrays, limit):
         """Record the calls of kernels and NumPy."""
-        taken = sum(e.graph.program.taken for e in self.entries.values() if e.graph is not None)
-        limit = memory_stats()["limit"] // SHARE - taken
-        if self.objective.jit_compile is True:
-            limit = math.inf
         program = Program(limit)
         with traced_weights(self.layers, self.objective.optimizer, program):
             return RecordedOnCPU(whole, arrays, program)
@@ -225,26 +211,11 @@ class RecordedSteps:
     def look(self) -> list:
         """List all that a recording has taken as fixed."""
         optimizer = self.objective.optimizer
-        found = [current_precision(), optimizer]
+        found = [optimizer, *look(self.layers)]
         found += [v for name, v in vars(optimizer).items() if name not in OF_OPTIMIZER]
         for output in self.objective.outputs or []:
             found += [output.share, output.loss, *getattr(output.loss, "__dict__", {}).values()]
-        for i, layer in enumerate(self.layers):  # the model comes first
-            found += [v for name, v in vars(layer).items() if i or name not in OF_MODEL]
-        for layer in self.layers:
-            for weight in layer._weights:
-                found += [weight.tensor.data, weight.tensor._leaf]
         return found
-
-
-def device_of(model) -> str:
-    """Give where the weights of a model are."""
-    return getattr(model, "_device", "cpu")
-
-
-def on_card(model) -> bool:
-    """Whether the weights of a model are on the card."""
-    return device_of(model) == "cuda"
 
 
 @contextmanager
@@ -262,55 +233,6 @@ def traced_weights(layers, optimizer, program):
         for t, data in zip(tensors, before[0], strict=True):
             t.data = data
         optimizer.state.update(before[1])
-
-
-def is_ours(thing) -> bool:
-    """Whether what a step is made of is plain data, or a part of the library."""
-    if isinstance(thing, (*PLAIN, np.ndarray, np.generic)):
-        return True
-    if isinstance(thing, (tuple, list, set)):
-        return all(map(is_ours, thing))
-    if isinstance(thing, dict):
-        return all(map(is_ours, thing.values()))
-    if isinstance(thing, types.MethodType):
-        return is_ours(thing.__func__) and is_ours(thing.__self__)
-    if isinstance(thing, types.FunctionType):  # whose `__module__` functools.wraps overwrites
-        module = thing.__globals__.get("__name__", "")
-    else:  # an op names the module of its body
-        module = getattr(thing, "__module__", None) or type(thing).__module__
-    return module.partition(".")[0] in ("tinygrad_astro", "numpy", "builtins")
-
-
-def same(now, before) -> bool:
-    """Compare two looks: plain values by their value, all else by being the same object."""
-    return len(now) == len(before) and all(
-        a is b or (type(a) is type(b) and type(a) in PLAIN and a == b) for a, b in zip(now, before)
-    )
-
-
-UNKNOWN = ("unknown",)
-
-
-def kind(part):
-    """Describe a nest of arrays by structure, shapes and dtypes; UNKNOWN if it holds others."""
-    if part is None:
-        return None
-    if getattr(part, "requires_grad", False):
-        return UNKNOWN  # its gradient goes by the tape
-    if isinstance(part, dict):
-        found = [(key, kind(value)) for key, value in part.items()]
-        return UNKNOWN if any(one is UNKNOWN for _, one in found) else tuple(found)
-    if isinstance(part, (list, tuple)):
-        found = [kind(value) for value in part]
-        return UNKNOWN if any(one is UNKNOWN for one in found) else (type(part), *found)
-    if hasattr(part, "shape") and hasattr(part, "dtype"):
-        return tuple(part.shape), part.dtype
-    return UNKNOWN
-
-
-def on_host(leaf, dtype):
-    """Give an input as an array in the dtype of the model; one that is on the card stays there."""
-    return leaf.data if isinstance(leaf, Tensor) else tensor(leaf, dtype).data
 
 
 def arrays_of(cell, dtype) -> dict:

@@ -6,6 +6,7 @@ from tinygrad_astro.layers.structure import map_leaves, shape_of
 from tinygrad_astro.modes import no_grad
 from tinygrad_astro.training.feed import Batch, arrays
 from tinygrad_astro.training.finite import check_step
+from tinygrad_astro.training.inference import infer
 from tinygrad_astro.training.learn import eager_step
 from tinygrad_astro.training.objective import Objective, joined
 from tinygrad_astro.training.recorded import RecordedSteps, can_be_recorded
@@ -22,7 +23,7 @@ def train_step(model, objective: Objective, batch: Batch, class_weight=None):
 def test_step(model, objective: Objective, batch: Batch):
     """Compute the outputs and the loss without the tape; give (loss, outputs)."""
     with no_grad():
-        y_pred = model(batch.x, training=False)
+        y_pred = infer(model, batch.x)
         cells = objective.cells(y_pred, batch, names=objective.names_of(model))
         losses = joined(objective.losses(cells, y_pred))
     return objective.read(losses, batch.size), y_pred
@@ -75,7 +76,8 @@ def compile(  # noqa: A001  (Keras's name)
         prevented it. On the CPU none with layers, losses or functions of your own is recorded,
         whose Python might do another thing at each step, and none that needs more than a quarter
         of `memory_stats()["limit"]`. True: all steps, and what cannot be recorded is an error.
-        False: never.
+        False: never. Predictions on the CPU, validation's too, are recorded likewise unless False;
+        those of models with parts of your own never are.
 
     Raises
     ------
@@ -164,9 +166,7 @@ def test_on_batch(model, x, y=None, sample_weight=None, mask=None, return_dict=F
 
 def predict_on_batch(model, x):
     """Give the outputs for one batch as arrays."""
-    with no_grad():
-        y_pred = model(arrays(x, "x"), training=False)
-    return map_leaves(lambda leaf: np.array(leaf.numpy()), y_pred)
+    return map_leaves(lambda leaf: np.array(leaf.numpy()), infer(model, arrays(x, "x")))
 
 
 def _forget(objective, return_dict):
