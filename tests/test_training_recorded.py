@@ -344,7 +344,7 @@ class Counting(layers.Layer):
 
     def call(self, inputs):
         Counting.calls += 1
-        return inputs * float(Counting.calls)
+        return inputs * (1 + 1 / Counting.calls)
 
 
 class Reading(layers.Layer):
