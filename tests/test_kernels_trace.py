@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from tinygrad_astro.kernels import cpu, live, of, trace, xp
-from tinygrad_astro.kernels.trace import Program, Recorded
+from tinygrad_astro.kernels.recorded import Recorded
+from tinygrad_astro.kernels.trace import Program
 
 
 def record(function, *inputs, limit=np.inf):

@@ -14,7 +14,7 @@ from test_training_recorded import Counting, Reading, Scaler, dense, images, net
 
 import tinygrad_astro as ta
 from tinygrad_astro import layers
-from tinygrad_astro.kernels import trace
+from tinygrad_astro.kernels import recorded
 from tinygrad_astro.layers.structure import leaves, map_leaves
 from tinygrad_astro.training import inference, recordable
 
@@ -58,7 +58,7 @@ def test_every_layer_reads_its_weights_anew(rng, name):
 
 def test_weights_that_stay_what_they_were_are_caught(rng, monkeypatch):
     def unaware(function, inputs, program, weights):
-        return trace.Recorded(function, inputs, program)
+        return recorded.Recorded(function, inputs, program)
 
     monkeypatch.setattr(inference, "Recorded", unaware)
     model, (x, _) = network(), images(rng)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from . import cpu, live
+from .arguments import found, laid_out, mapped, owner, same_memory
 
 # Functions that give values, and what writes them to memory that is there already.
 GIVING = {
@@ -165,7 +166,7 @@ class Program:
         result = self.tried(function, args, kwargs)
         if not isinstance(result, (np.ndarray, np.generic, float)):
             live.refuse(f"{function.__name__} gave a {type(result).__name__}")
-        source = next((x for x in found(args) if same_memory(result, x.value)), None)
+        source = next((x for x in found(args, Traced) if same_memory(result, x.value)), None)
         if source is not None:  # found to be a view that nothing was written to: now of the memory
             return Traced(function(*bare(args), **bare(kwargs)), self, source.lease)
         made = self.empty(np.shape(result), np.asarray(result).dtype, np.asarray(result))
@@ -180,7 +181,7 @@ class Program:
     def tried(self, function, args, kwargs):
         """Give what a function gives now, kept from writing to the memory of its arguments."""
         key = args[1:] if function is np.ndarray.__getitem__ else ()
-        if any(x.dtype == bool for x in found(key)):
+        if any(x.dtype == bool for x in found(key, Traced)):
             live.refuse("as many values were taken as a mask is True")
         see = bare if function in GIVING else guarded
         try:
@@ -283,71 +284,6 @@ class Namespace:
         return self._program.call(self._there, args, kwargs)
 
 
-class Recorded:
-    """The lines of one call of `function`; CPU twin of `kernels.cuda.graph.Recorded`.
-
-    Parameters
-    ----------
-    function : callable
-        Takes arrays, gives a list of them.
-    inputs : list of ndarray
-        Of the shapes and dtypes of all later ones.
-    program : Program
-    weights : list of ndarray
-        Arrays that tensors hold, whose values a replay reads anew.
-    """
-
-    def __init__(self, function, inputs, program, weights=()):
-        self.inputs = [np.array(x, order="C") for x in inputs]
-        self.host, self.program = live.Recording(program), program
-        self.host.stand_ins = {id(array): Traced(array, program) for array in weights}
-        with live.recording(self.host):
-            self.kept = function(*[Traced(x, program) for x in self.inputs])
-        self.outputs = bare(self.kept)
-
-    def __call__(self, *inputs):
-        """Copy the inputs to their places and replay; the outputs are overwritten every time."""
-        for place, x in zip(self.inputs, inputs, strict=True):
-            place[...] = x
-        self.host.advance()
-        self.program.run()
-        self.host.finish()
-        return self.outputs
-
-
-def owner(array):
-    """Give the array that an array is a view of, or itself."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return array
-
-
-def laid_out(flat, like):
-    """Shape a flat array as another one, its axes in the same order in memory."""
-    order = sorted(range(like.ndim), key=lambda i: -like.strides[i])
-    value = flat.reshape([like.shape[i] for i in order]).transpose(np.argsort(order))
-    if like.flags["C_CONTIGUOUS"]:  # where the order of axes of size 1 means nothing
-        value = flat.reshape(like.shape)
-    wide = [i for i in range(like.ndim) if like.shape[i] > 1 and like.size]
-    if any(value.strides[i] != like.strides[i] for i in wide):
-        live.refuse("a view was made that NumPy does not know as one")
-    return value
-
-
-def same_memory(a, b) -> bool:
-    """Whether an array is a view of the memory of another one."""
-    return isinstance(a, np.ndarray) and owner(a) is owner(b)
-
-
-def mapped(nest, change):
-    """Change the leaves of nested tuples, lists and dictionaries."""
-    if isinstance(nest, (tuple, list)):
-        return type(nest)([mapped(x, change) for x in nest])
-    if isinstance(nest, dict):
-        return {name: mapped(x, change) for name, x in nest.items()}
-    return change(nest)
-
-
 def bare(nest):
     """Give the memory in place of what stands for it."""
     return mapped(nest, lambda x: x.value if isinstance(x, Traced) else x)
@@ -369,10 +305,3 @@ def guarded(nest):
 def known(nest):
     """Give some number for each that is known at replays only."""
     return mapped(nest, lambda x: 1 if isinstance(x, live.Live) else x)
-
-
-def found(nest, kinds=Traced) -> list:
-    """List what nested tuples, lists and dictionaries hold of some kinds."""
-    met: list = []
-    mapped(nest, lambda x: met.append(x) if isinstance(x, kinds) else None)
-    return met

@@ -9,7 +9,8 @@ import threading
 from typing import Any
 
 from tinygrad_astro.kernels import live
-from tinygrad_astro.kernels.trace import Program, Recorded
+from tinygrad_astro.kernels.recorded import Recorded
+from tinygrad_astro.kernels.trace import Program
 from tinygrad_astro.layers.structure import leaves, map_leaves
 from tinygrad_astro.modes import mode, no_grad
 from tinygrad_astro.tape import Tensor

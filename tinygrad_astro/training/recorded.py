@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from tinygrad_astro.kernels import live, moved
+from tinygrad_astro.kernels.recorded import Recorded as RecordedOnCPU
 from tinygrad_astro.kernels.trace import Program, Traced
-from tinygrad_astro.kernels.trace import Recorded as RecordedOnCPU
 from tinygrad_astro.layers.structure import leaves, map_leaves
 from tinygrad_astro.losses.labels import Cells
 from tinygrad_astro.modes import mode
