@@ -67,7 +67,7 @@ def _divide(points, tiles, depth, inputs, outputs):
 def _plan(points, tiles, depth, inputs, outputs, lanes):
     """Choose the order of the work: the job, copies and distances of points, stages, tasks."""
     most, panel = started_threads(), min(WIDEST * lanes, outputs)
-    if 4 * depth * outputs > tiles * (inputs + outputs):
+    if depth * outputs > tiles * (inputs + outputs):
         panels = -(-outputs // panel)
         splits = max(-(-depth // TERMS), min(-(-2 * _TASKS // panels), depth // 16))
         split = largest(share(depth, splits, panel // lanes))
