@@ -153,7 +153,7 @@ def _plan(points, tiles, depth, inputs, outputs, lanes, threads):
     """
     panel, most, vectors = WIDEST * lanes, started_threads(), outputs // lanes
     panels = -(-outputs // panel)
-    if 4 * depth * outputs > tiles * (inputs + outputs):
+    if 2 * depth * outputs > tiles * (inputs + outputs):
         width, groups = min(panel, outputs), max(1, min(-(-threads // panels), tiles // 24))
         blocks = share(tiles, groups, vectors)
         sizes = TERMS * width, tiles * inputs, largest(blocks) * width

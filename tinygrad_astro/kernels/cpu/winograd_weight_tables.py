@@ -23,12 +23,15 @@ from .winograd_tables import (
 )
 
 # Tiles are dealt to `chunks`, done `block` at a time; the terms are cut into `splits` of up to
-# `split`. Sums and transformed gradients of successive points are `sums` and `y` apart.
-JOB = record("chunks block splits split sums y")
+# `split`. Sums and transformed gradients of successive points are `sums` and `y` apart. Panels of
+# outputs come in groups of `group`.
+JOB = record("chunks block splits split group sums y")
 
 # Sums over tiles that one task may hold, about an L2, and tasks worth having.
 _SUMS = 640 * 1024
 _TASKS = 8
+# Transformed gradients that stay in the cache while terms go by.
+_GRADIENTS = 448 * 1024
 
 
 class WeightTables(NamedTuple):
@@ -74,13 +77,14 @@ def _plan(points, tiles, depth, inputs, outputs, lanes):
         sizes, rows = (split * panel, tiles * inputs, tiles * outputs), (most, 1, 1)
         splits = -(-depth // split)
         counts = tiles, splits * panels
-        return (1, tiles, splits, split), panel, sizes, rows, (WINDOWS, PANELS), counts
+        group = max(1, min(panels, _GRADIENTS // (points * tiles * panel)))
+        return (1, tiles, splits, split, group), panel, sizes, rows, (WINDOWS, PANELS), counts
     chunks, block, splits = _divide(points, tiles, depth, inputs, outputs)
     split = largest(share(depth, splits, outputs // lanes))
     splits = -(-depth // split)
     sizes, rows = (depth * outputs, block * inputs, block * outputs), (chunks, most, most)
     counts = chunks * splits, depth
-    return (chunks, block, splits, split), outputs, sizes, rows, (TILES, WEIGHTS), counts
+    return (chunks, block, splits, split, 1), outputs, sizes, rows, (TILES, WEIGHTS), counts
 
 
 @functools.lru_cache(maxsize=512)

@@ -85,10 +85,16 @@ def _write_weights(out, sums, place, d, v, job, shape, outputs, taps, grid):
 
 @inline
 def _panel(out, sums, v, y, grid, i, job, tables, taps):
-    """Do some terms and one panel of outputs for all tiles, from their points to the weights."""
+    """Do some terms and one panel of outputs for all tiles, from their points to the weights.
+
+    A group of panels, whose gradients stay in the cache, takes some terms after the others.
+    """
     _, shape, outputs, _, _, places, starts, rows = tables
     s, size = shape[0], lanes(out)
-    begin, panel = i % job.splits * job.split, i // job.splits * WIDEST
+    before = i // (job.splits * job.group) * job.group
+    group = min(job.group, (len(outputs) + WIDEST - 1) // WIDEST - before)
+    k = i - before * job.splits
+    begin, panel = k // group * job.split, (before + k % group) * WIDEST
     end, width = min(begin + job.split, s.depth), min(WIDEST, len(outputs) - panel)
     some, terms = rows[: end - begin], places[begin:end]
     for p in range(s.points**2):
