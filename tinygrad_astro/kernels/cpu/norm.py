@@ -210,6 +210,8 @@ def _add_slopes(total, products, g, x, begin, end, tiles, relu):
         some, more = zero, zero
         for row in range(rows):
             j = begin + i + row * length
+            prefetch(x, j + _FEW * length)
+            prefetch(g, j + _FEW * length)
             d = load(x, j) - middle
             h = choose(multiply_add(d, slope, offset), least, zero, load(g, j))
             some, more = some + h, multiply_add(h, d, more)
