@@ -69,6 +69,19 @@ def test_every_galaxy_is_judged_by_networks_that_never_saw_it():
     assert told[-1] == ("cross-validating", 2, 2)
 
 
+def test_after_drawn_galaxies_networks_of_both_starts_answer():
+    sample = toy_rings()
+    start = block_net(sample.pictures.shape[1], 3, {"features": 4}, TINY.filters)
+    scratch, _, _, fold = cross_validate(sample, TINY)
+    both = cross_validate(sample, TINY, start)[0]
+    for k in range(2):
+        numbers = range(k * TINY.repeats, (k + 1) * TINY.repeats)
+        tuned = [train_rings(sample[fold != k], TINY, start, number) for number in numbers]
+        said = np.mean([net.say(sample.pictures[fold == k])[0] for net in tuned], axis=0)
+        np.testing.assert_allclose(both[fold == k], (said + scratch[fold == k]) / 2, rtol=1e-6)
+    assert np.abs(both - scratch).max() > 1e-3
+
+
 def test_the_same_seed_gives_the_same_bits():
     sample = toy_rings(20)
     first, second = (train_rings(sample, TINY, number=3).say(sample.pictures) for _ in range(2))

@@ -1,5 +1,6 @@
 """Rings from few, noisy tags: features learned on drawn galaxies, then tuned on real ones."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -43,7 +44,8 @@ class RingRecipe:
     filters, dropout
         As in `networks.block_net`.
     folds, repeats : int
-        Of the cross-validation; networks per fold whose answers are averaged.
+        Of the cross-validation; networks per fold and start whose answers are averaged. After
+        `drawn` there are two starts, from those galaxies and from scratch: they err apart.
     seed : int
     """
 
@@ -247,14 +249,15 @@ def cross_validate(
     fold = folds(sample.ring, recipe.folds, recipe.seed)
     probability, constant = np.zeros(len(sample)), np.zeros(sample.fractions.shape)
     fractions = np.zeros(sample.fractions.shape)
+    starts = [None] if start is None else [start, None]
     for number in range(recipe.folds):
         here = fold == number
         check_apart(sample[~here], sample[here])
-        for k in range(recipe.repeats):
-            made = train_rings(sample[~here], recipe, start, number * recipe.repeats + k)
+        for begun, k in itertools.product(starts, range(recipe.repeats)):
+            made = train_rings(sample[~here], recipe, begun, number * recipe.repeats + k)
             ring, shares = made.say(sample.pictures[here])
-            probability[here] += ring / recipe.repeats
-            fractions[here] += shares / recipe.repeats
+            probability[here] += ring / (recipe.repeats * len(starts))
+            fractions[here] += shares / (recipe.repeats * len(starts))
         constant[here] = made.mean
         tell("cross-validating", number + 1, recipe.folds)
     return probability, fractions, constant, fold
