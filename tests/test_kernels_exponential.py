@@ -1,9 +1,9 @@
-"""exp and expm1 against NumPy in long double, over the whole range."""
+"""exp, expm1 and log against NumPy in long double, over the whole range."""
 
 import numpy as np
 import pytest
 
-from tinygrad_astro.kernels.cpu.exponential import exp, expm1
+from tinygrad_astro.kernels.cpu.exponential import exp, expm1, log
 
 
 @pytest.mark.parametrize("function, exact", [(exp, np.exp), (expm1, np.expm1)])
@@ -19,3 +19,11 @@ def test_ends_of_the_range():
     assert exp(np.inf) == np.inf and exp(800.0) == np.inf
     assert expm1(-np.inf) == -1 and expm1(0.0) == 0
     assert np.isnan(exp(np.nan)) and np.isnan(expm1(np.nan))
+
+
+def test_log_within_two_units_in_the_last_place(rng):
+    near = 1 + rng.uniform(-1, 1, 3000) * 2.0 ** rng.integers(-52, -1, 3000)
+    for x in np.concatenate([near, np.exp(rng.uniform(-700, 700, 3000)), [0.5, 1.0, 2.0]]):
+        expected = np.log(np.longdouble(x))
+        assert abs(log(x) - expected) <= 2 * np.spacing(abs(float(expected)))
+    assert log(np.inf) == np.inf and np.isnan(log(np.nan))

@@ -3,6 +3,8 @@
 import numpy as np
 
 from . import live
+from .arguments import found
+from .splits import split_gradients
 from .trace import Traced, bare
 
 
@@ -26,6 +28,7 @@ class Recorded:
         self.host.stand_ins = {id(array): Traced(array, program) for array in weights}
         with live.recording(self.host):
             self.kept = function(*[Traced(x, program) for x in self.inputs])
+        split_gradients(program, found(self.kept, Traced))
         self.outputs = bare(self.kept)
 
     def __call__(self, *inputs):

@@ -9,6 +9,7 @@ memory that it may spoil. Memory that nobody holds any more goes to later lines,
 a recording. Who asks for a value (`float`, `if`, `np.asarray`) gets `live.NotRepeatable`.
 """
 
+import itertools
 import math
 import types
 from functools import partial
@@ -40,10 +41,15 @@ class Lease:
     ----------
     limits : (int, int) or None
         What its integers lie between, where the kernel that writes them says so.
+    number : int
+        Its own: no other lease has it.
     """
+
+    numbers = itertools.count()
 
     def __init__(self, block, free):
         self.block, self.free, self.limits = block, free, None
+        self.number = next(self.numbers)
 
     def __del__(self):
         self.free.setdefault(self.block.size, []).append(self.block)
@@ -127,10 +133,13 @@ class Program:
     ----------
     taken : int
         Bytes that it has taken.
+    marks : list of dict
+        For each line, whose memory its arrays have: the number of a lease by the id of an array.
     """
 
     def __init__(self, limit=math.inf):
         self.lines: list[tuple] = []
+        self.marks: list[dict] = []
         self.free: dict[int, list] = {}
         self.limit, self.taken = limit, 0
         self.kernels, self.numpy = Kernels(self), Namespace(self, np)
@@ -150,6 +159,8 @@ class Program:
         if target.lease is not None:
             target.lease.limits = None
         given, named = bare(args), bare(kwargs)
+        lent = [x for x in found([args, kwargs], Traced) if x.lease is not None]
+        self.marks.append({id(x.value): x.lease.number for x in lent})
         if found([args, kwargs], live.Live):
             self.lines.append((Late(function), given, named))
         else:

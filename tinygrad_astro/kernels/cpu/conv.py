@@ -117,6 +117,23 @@ def conv_input_grad(out, g, w, strides, pads, dilation, groups, bias=None, activ
     _sum_windows(_INPUT_GRAD, out, g, w, geometry, bias, activation, None)
 
 
+def conv_input_grad_apart(out, g, w, strides, pads, dilation, groups):
+    """The same of the input's first half of channels to out[0], and of its second to out[1]."""
+    lanes, shape = _lanes(g), (*out.shape[1:4], 2 * out.shape[4])
+    geometry, shapes = (strides, pads, dilation, groups, lanes), (g.shape, w.shape, shape)
+    scheme = None
+    if out.size and g.size and out.shape[4] % lanes == 0:
+        scheme = _scheme(conv_tables.describe_input_grad, g.dtype, shapes, *geometry)
+    if scheme is None:
+        whole = np.empty(shape, out.dtype)
+        conv_input_grad(whole, g, w, *geometry[:-1])
+        out[0], out[1] = np.split(whole, 2, axis=3)
+        return
+    threads = get_num_threads()
+    tables = winograd_tables.input_grad_apart(*shapes, strides, pads, scheme, lanes, threads)
+    winograd(out.reshape(shape), g, w, tables)  # which asks for the number of channels alone
+
+
 def conv_weight_grad(out, x, g, strides, pads, dilation, groups):
     """Adjoint of `conv` in `w`: <conv(x, w), g> = <w, conv_weight_grad(x, g)>."""
     if _is_empty(out, x, g):

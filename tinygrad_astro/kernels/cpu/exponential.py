@@ -1,4 +1,4 @@
-"""exp and expm1 as plain arithmetic, so that LLVM can turn a loop over them into SIMD.
+"""exp, expm1 and log as plain arithmetic, so that LLVM can turn a loop over them into SIMD.
 
 A call to the C library's exp keeps a loop scalar and its last bits differ between systems. Here
 x = n ln 2 + r with |r| <= ln(2)/2, e^x = 2^n (1 + p(r)), p the Taylor polynomial of e^r - 1, in
@@ -18,6 +18,7 @@ LN2_LOW = 1.90821492927058770002e-10
 ROUND = 6755399441055744.0
 BIASED = ROUND + 1023.0
 SHIFT = np.int64(52)
+SQRT_HALF = np.int64(np.float64(0.5**0.5).view(np.int64))
 LOWEST, HIGHEST = -708.0, 709.0
 
 
@@ -62,3 +63,29 @@ def expm1(x):
     scale, p = _power_and_rest(x)
     y = scale * p + (scale - 1.0)
     return -1.0 if x < LOWEST else y
+
+
+@inline
+def log(x):
+    """ln x in float64, of a normal positive number; NaN and infinity stay what they are.
+
+    x = 2^n m with m from sqrt(1/2) to sqrt(2), and ln m = 2 artanh s, s = (m - 1) / (m + 1).
+    """
+    bits = np.float64(x).view(np.int64)
+    n = (bits - SQRT_HALF) >> SHIFT
+    m = np.int64(bits - (n << SHIFT)).view(np.float64)
+    s = (m - 1.0) / (m + 1.0)
+    t = s * s
+    p = 1 / 23.0
+    p = p * t + 1 / 21.0
+    p = p * t + 1 / 19.0
+    p = p * t + 1 / 17.0
+    p = p * t + 1 / 15.0
+    p = p * t + 1 / 13.0
+    p = p * t + 1 / 11.0
+    p = p * t + 1 / 9.0
+    p = p * t + 1 / 7.0
+    p = p * t + 1 / 5.0
+    p = p * t + 1 / 3.0
+    y = n * LN2_HIGH + (n * LN2_LOW + (2.0 * s * t * p + 2.0 * s))
+    return y if x < np.inf else x

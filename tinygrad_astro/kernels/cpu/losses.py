@@ -6,8 +6,12 @@ import numpy as np
 from numba import prange
 
 from .chunks import launch, rows_per_chunk
-from .exponential import exp
-from .target import parallel, serial
+from .exponential import exp, log
+from .target import inline, parallel, serial
+
+# The most classes with which rows go through the work side by side, and how many at a time.
+FEW = 16
+_BLOCK = 256
 
 
 def softmax_cross_entropy(loss, probabilities, logits, labels, ignore_index):
@@ -38,6 +42,58 @@ def _cross_entropy_parallel(loss, probabilities, logits, labels, ignore_index, c
 
 @serial
 def _cross_entropy(loss, probabilities, logits, labels, ignore_index, start, stop):
+    if logits.shape[1] <= FEW:
+        _few_classes(loss, probabilities, logits, labels, ignore_index, start, stop)
+    else:
+        _many_classes(loss, probabilities, logits, labels, ignore_index, start, stop)
+
+
+@inline
+def _few_classes(loss, probabilities, logits, labels, ignore_index, start, stop):
+    """The same sweeps over a block of rows, turned so that loops run along it and become SIMD."""
+    kind, classes = logits.dtype, logits.shape[1]
+    turned, highest = np.empty((classes, _BLOCK), kind), np.empty(_BLOCK, kind)
+    total, chosen = np.empty(_BLOCK), np.empty(_BLOCK)
+    for first in range(start, stop, _BLOCK):
+        count = min(_BLOCK, stop - first)
+        for c in range(classes):
+            z = turned[c]
+            for i in range(count):
+                z[i] = logits[first + i, c]
+            for i in range(count):
+                highest[i] = highest[i] if c > 0 and z[i] <= highest[i] else z[i]
+        total[:] = 0
+        for c in range(classes):
+            z = turned[c]
+            for i in range(count):
+                z[i] = z[i] - highest[i]
+        for i in range(count):
+            known = labels[first + i] != ignore_index
+            chosen[i] = turned[labels[first + i], i] if known else 0
+        for c in range(classes):
+            z = turned[c]
+            for i in range(count):
+                z[i] = exp(z[i])
+            for i in range(count):
+                total[i] += z[i]
+        for i in range(count):
+            chosen[i] = log(total[i]) - chosen[i]
+        for i in range(count):
+            known = labels[first + i] != ignore_index
+            loss[first + i] = chosen[i] if known else 0
+            if not known and not total[i] < np.inf:
+                turned[:, i] = 1
+                total[i] = classes
+        for i in range(count):
+            total[i] = 1.0 / total[i]
+        for c in range(classes):
+            z = turned[c]
+            for i in range(count):
+                probabilities[first + i, c] = z[i] * total[i]
+
+
+@inline
+def _many_classes(loss, probabilities, logits, labels, ignore_index, start, stop):
     """Three sweeps: subtract the row's maximum; exponentiate, flat; divide by the row's sum."""
     y = probabilities
     for m in range(start, stop):

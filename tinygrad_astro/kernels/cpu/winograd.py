@@ -149,7 +149,7 @@ def _write_tile(out, y, first, t, begin, end, axes, shape, outputs, grid, finish
         i, j = down * g.m * rows.spread + o.row, along * g.m * columns.spread + o.column
         height = min(g.m, (rows.target - i + rows.spread - 1) // rows.spread)
         width = min(g.m, (columns.target - j + columns.spread - 1) // columns.spread)
-        to = ((n * rows.target + i) * columns.target + j) * g.target + o.channel
+        to = ((n * rows.target + i) * columns.target + j) * g.target + o.place
         y_first, level = first + (v - begin) * size, o.channel + len(finish) // 2
         place = (t * len(outputs) + v) * 3 * size
         if height == g.m and width == g.m and o.count == size:

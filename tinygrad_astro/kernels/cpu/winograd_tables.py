@@ -38,8 +38,8 @@ SHAPE = record(
 )
 
 # An output vector holds `count` channels of the target from `channel` on, for the phase that
-# starts at pixel (row, column).
-OUTPUT = record("row column channel count phase")
+# starts at pixel (row, column). In memory they are those from `place` on.
+OUTPUT = record("row column channel count phase place")
 
 
 class Tables(NamedTuple):
@@ -178,7 +178,7 @@ def _build(images, axes, channels, w_shape, reduction_step, scheme, lanes, threa
     lines = source * record["source"][1], source * record["patch"][1]
     places, near, cut = _inputs(parts, source, depth, lines, lanes)
     outputs = [
-        (row, column, k, min(lanes, columns - k), phase)
+        (row, column, k, min(lanes, columns - k), phase, k)
         for phase, (row, column) in enumerate(np.ndindex(axes[0].spread, axes[1].spread))
         for k in range(0, columns, lanes)
     ]
@@ -222,3 +222,17 @@ def input_grad(g_shape, w_shape, out_shape, strides, pads, scheme, lanes, thread
     """Build the tables of the gradient with respect to x."""
     walk = conv_tables.describe_input_grad(g_shape, w_shape, out_shape, strides, pads, (1, 1), 1)
     return _build(g_shape[0], *walk, w_shape, 1, scheme, lanes, threads)
+
+
+@functools.lru_cache(maxsize=512)
+def input_grad_apart(g_shape, w_shape, out_shape, strides, pads, scheme, lanes, threads):
+    """Build the tables of the gradient with respect to x, written as two images of half of x each.
+
+    A vector must not reach from one into the other: half of the channels are whole vectors.
+    """
+    tables = input_grad(g_shape, w_shape, out_shape, strides, pads, scheme, lanes, threads)
+    half, size = out_shape[3] // 2, int(np.prod(out_shape)) // 2
+    shape, outputs = tables.shape.copy(), tables.outputs.copy()
+    shape["target"] = half
+    outputs["place"] = outputs["channel"] // half * size + outputs["channel"] % half
+    return tables._replace(shape=shape, outputs=outputs)
