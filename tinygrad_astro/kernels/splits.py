@@ -27,13 +27,10 @@ def split_gradients(program, kept) -> None:
         whole, number = args[0], program.marks[i].get(id(args[0]))
         if number is None or number in outside or not _halves(whole):
             continue
-        readers = _lines_with(program, number)
-        if (
-            readers[0] == i
-            and len(readers) > 1
-            and all(_reads_a_half(program, k, number, whole) for k in readers[1:])
-        ):
-            _split(program, i, readers[1:], number, outside)
+        first, *readers = _lines_with(program, number)
+        apart = all(_reads_a_half(program, k, number, whole) for k in readers)
+        if first == i and readers and apart:
+            _split(program, i, readers, number, outside)
     pairs = zip(program.lines, program.marks, strict=True)
     left = [pair for pair in pairs if pair[0][0] is not _nothing]
     program.lines, program.marks = ([pair[n] for pair in left] for n in (0, 1))
