@@ -3,11 +3,11 @@
     python benchmarks/bench_cpu.py --threads 1
     python benchmarks/bench_cpu.py --threads 2
 
-It prints the tables and writes benchmarks/results/cpu-<threads>.json and .png. Everything runs in
-turns in one process (pairs.py), on as many cores as there are threads. PyTorch runs channels last
-and NCHW; the fastest counts. With --compiled the networks alone are timed, with torch.compile among
-the peers, which takes minutes, into compiled-<threads>.json. PyTorch and JAX are no dependencies of
-the project: `pip install torch jax`.
+It prints the tables and writes benchmarks/results/<processor>/cpu-<threads>.json and .png.
+Everything runs in turns in one process (pairs.py), on as many cores as there are threads. PyTorch
+runs channels last and NCHW; the fastest counts. With --compiled the networks alone are timed, with
+torch.compile among the peers, which takes minutes, into compiled-<threads>.json. PyTorch and JAX
+are no dependencies of the project: `pip install torch jax`.
 """
 
 import argparse
@@ -15,7 +15,6 @@ import json
 import os
 from pathlib import Path
 
-RESULTS = Path(__file__).parent / "results"
 THREAD_SETTINGS = "NUMBA_NUM_THREADS OMP_NUM_THREADS OPENBLAS_NUM_THREADS MKL_NUM_THREADS"
 
 
@@ -125,12 +124,12 @@ def main(arguments=None):
     parser.add_argument("--seconds", type=float, default=8.0, help="per row")
     parser.add_argument("--compiled", action="store_true", help="networks, torch.compile too")
     parser.add_argument("--toy", action="store_true", help="small sizes: does it run at all?")
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--out", type=Path, help="folder, of this processor by default")
     options = parser.parse_args(arguments)
     if not options.toy:
         limit_threads(options.threads)
     import torch
-    from pairs import machine
+    from pairs import machine, results_folder
 
     import tinygrad_astro as ta
 
@@ -144,8 +143,9 @@ def main(arguments=None):
         "threads": options.threads,
         "networks": networks,
     }
-    options.out.mkdir(parents=True, exist_ok=True)
-    path = options.out / f"{'compiled' if options.compiled else 'cpu'}-{options.threads}.json"
+    folder = options.out or results_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{'compiled' if options.compiled else 'cpu'}-{options.threads}.json"
     if not options.compiled:
         report |= time_the_rest(options)
         draw(report, path.with_suffix(".png"))

@@ -4,20 +4,18 @@
 
 Times the prediction of a U-Net (base 16, depth 4) on images of 64 to 2048 pixels a side and batches
 of 1 to 32 at 128 pixels, and a training step (base 32, 4x128x128x1) on 1 to all threads, in turns;
-writes benchmarks/results/growth.json and growth.png.
+writes benchmarks/results/<processor>/growth.json and growth.png.
 """
 
 import argparse
 import json
 import time
-from pathlib import Path
 
 import numpy as np
-from pairs import machine
+from pairs import machine, results_folder
 
 import tinygrad_astro as ta
 
-RESULTS = Path(__file__).parent / "results"
 SIDES = (64, 128, 256, 512, 1024, 2048)
 BATCHES = (1, 2, 4, 8, 16, 32)
 
@@ -98,9 +96,10 @@ def main():
         "training_step": thread_gain(3 * options.rounds),
     }
     print(json.dumps(report, indent=1))
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "growth.json").write_text(json.dumps(report, indent=1) + "\n")
-    draw(report, RESULTS / "growth.png")
+    folder = results_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "growth.json").write_text(json.dumps(report, indent=1) + "\n")
+    draw(report, folder / "growth.png")
 
 
 if __name__ == "__main__":

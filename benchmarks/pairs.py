@@ -7,7 +7,9 @@ quartiles beside it.
 
 import os
 import platform
+import re
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -27,6 +29,13 @@ def machine() -> dict:
         "numpy": np.__version__,
         "numba": numba.__version__,
     }
+
+
+def results_folder() -> Path:
+    """Name the folder of this machine's results by its processor, such as results/intel-xeon."""
+    words = re.sub(r"\((r|tm)\)|processor|cpu", " ", machine()["processor"].lower())
+    name = "-".join(re.findall(r"[a-z0-9]+", words))
+    return Path(__file__).parent / "results" / (name or "unnamed")
 
 
 def compare(ours, peers: dict, seconds: float = 3.0, least: int = 5) -> dict:

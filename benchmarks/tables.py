@@ -37,9 +37,9 @@ def rates(report):
     return "\n".join(lines)
 
 
-def found(pattern):
+def found(folder, pattern):
     """Read results by name, in the order of threads."""
-    return [json.loads(p.read_text()) for p in sorted((FOLDER / "results").glob(pattern))]
+    return [json.loads(p.read_text()) for p in sorted(folder.glob(pattern))]
 
 
 def with_compiled(reports):
@@ -54,10 +54,26 @@ def with_compiled(reports):
     )
 
 
-def tables():
-    reports = found("cpu-*.json")
-    if not reports:
-        raise SystemExit("no benchmarks/results/cpu-*.json: run benchmarks/bench_cpu.py first")
+def growth(report):
+    """How time per pixel changes with the size of an image and of a batch."""
+    if not report:
+        return "Growth: not measured."
+    report, lines = report[0], []
+    for key, what in (("side", "one image, pixels a side"), ("batch", "images of 128 x 128")):
+        at, times = report[key]["at"], report[key]["ns_per_pixel"]
+        lines += [
+            f"| {what} | {' | '.join(map(str, at))} |",
+            "|---|" + "---|" * len(at),
+            f"| ns per pixel of a prediction | {' | '.join(f'{t:.0f}' for t in times)} |\n",
+        ]
+    step = report["training_step"]
+    gain = f"A training step gains {step['gain']:.2f} from {step['threads']} threads."
+    return "\n".join([*lines, gain])
+
+
+def tables_of(folder):
+    """Everything that was measured on one processor."""
+    reports = found(folder, "cpu-*.json")
     one = reports[0]
     machine = one["machine"]
     means = "; ".join(
@@ -65,21 +81,28 @@ def tables():
         f"forward + backward {r['geometric_means']['backward']:.2f}"
         for r in reports
     )
-    return "\n\n".join(
-        [
-            f"{machine['processor']}, {machine['cores']} cores, Python {machine['python']}, NumPy "
-            f"{machine['numpy']}, Numba {machine['numba']}, PyTorch {one['torch']}. A ratio is the "
-            "fastest peer's time divided by ours: above 1 we are faster.",
-            table(reports, "networks", "work"),
-            with_compiled(found("compiled-*.json")),
-            table(reports, "processes", "a fresh process"),
-            table(reports, "convolutions", "N, C, H, K, k/s"),
-            f"Geometric means of the convolutions: {means}.",
-            f"Of the measured peak, {one['peak_gflops']:.0f} GFLOP/s on {one['threads']} thread; "
-            "multiply-adds are counted as direct sums do them, so Winograd may pass 100 %.",
-            rates(one),
-        ]
-    )
+    return [
+        f"### {machine['processor']}, {machine['cores']} cores",
+        f"Python {machine['python']}, NumPy {machine['numpy']}, Numba {machine['numba']}, PyTorch "
+        f"{one['torch']}; from `results/{folder.name}/`.",
+        table(reports, "networks", "work"),
+        with_compiled(found(folder, "compiled-*.json")),
+        table(reports, "processes", "a fresh process"),
+        table(reports, "convolutions", "N, C, H, K, k/s"),
+        f"Geometric means of the convolutions: {means}.",
+        f"Of the measured peak, {one['peak_gflops']:.0f} GFLOP/s on {one['threads']} thread; "
+        "multiply-adds are counted as direct sums do them, so Winograd may pass 100 %.",
+        rates(one),
+        growth(found(folder, "growth.json")),
+    ]
+
+
+def tables():
+    folders = sorted({path.parent for path in (FOLDER / "results").glob("*/cpu-*.json")})
+    if not folders:
+        raise SystemExit("no benchmarks/results/*/cpu-*.json: run benchmarks/bench_cpu.py first")
+    intro = "A ratio is the fastest peer's time divided by ours: above 1 we are faster."
+    return "\n\n".join([intro, *(part for folder in folders for part in tables_of(folder))])
 
 
 def main():
