@@ -56,9 +56,7 @@ def with_compiled(reports):
 
 def growth(report):
     """How time per pixel changes with the size of an image and of a batch."""
-    if not report:
-        return "Growth: not measured."
-    report, lines = report[0], []
+    lines = []
     for key, what in (("side", "one image, pixels a side"), ("batch", "images of 128 x 128")):
         at, times = report[key]["at"], report[key]["ns_per_pixel"]
         lines += [
@@ -93,7 +91,7 @@ def tables_of(folder):
         f"Of the measured peak, {one['peak_gflops']:.0f} GFLOP/s on {one['threads']} thread; "
         "multiply-adds are counted as direct sums do them, so Winograd may pass 100 %.",
         rates(one),
-        growth(found(folder, "growth.json")),
+        *([growth(report) for report in found(folder, "growth.json")] or ["Growth: not measured."]),
     ]
 
 

@@ -31,9 +31,9 @@ def split_gradients(program, kept) -> None:
         apart = all(_reads_a_half(program, k, number, whole) for k in readers)
         if first == i and readers and apart:
             _split(program, i, readers, number, outside)
-    pairs = zip(program.lines, program.marks, strict=True)
-    left = [pair for pair in pairs if pair[0][0] is not _nothing]
-    program.lines, program.marks = ([pair[n] for pair in left] for n in (0, 1))
+    left = [k for k, line in enumerate(program.lines) if line[0] is not _nothing]
+    program.lines = [program.lines[k] for k in left]
+    program.marks = [program.marks[k] for k in left]
 
 
 def _halves(whole):

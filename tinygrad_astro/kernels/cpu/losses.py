@@ -62,18 +62,14 @@ def _few_classes(loss, probabilities, logits, labels, ignore_index, start, stop)
                 z[i] = logits[first + i, c]
             for i in range(count):
                 highest[i] = highest[i] if c > 0 and z[i] <= highest[i] else z[i]
+        for i in range(count):
+            known = labels[first + i] != ignore_index
+            chosen[i] = turned[labels[first + i], i] - highest[i] if known else 0
         total[:] = 0
         for c in range(classes):
             z = turned[c]
             for i in range(count):
-                z[i] = z[i] - highest[i]
-        for i in range(count):
-            known = labels[first + i] != ignore_index
-            chosen[i] = turned[labels[first + i], i] if known else 0
-        for c in range(classes):
-            z = turned[c]
-            for i in range(count):
-                z[i] = exp(z[i])
+                z[i] = exp(z[i] - highest[i])
             for i in range(count):
                 total[i] += z[i]
         for i in range(count):
